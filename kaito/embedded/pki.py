@@ -73,7 +73,7 @@ class Authority:
 
     @classmethod
     def load_or_create(cls, folder: Path) -> Authority:
-        """The authority kept in `folder` (`ca.crt`, `ca.key`), made at the first call. Raises PkiError for unusable files."""
+        """The authority kept in `folder` (`ca.crt`, `ca.key`), made at the first call. Raises PkiError."""
         cert_path, key_path = folder / "ca.crt", folder / "ca.key"
         if cert_path.exists() and key_path.exists():
             try:
