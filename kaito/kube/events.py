@@ -1,0 +1,124 @@
+"""Recording core/v1 Events about objects, repeats counted on one Event as client-go's recorder does."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kaito.kube.client import KubeClient
+from kaito.kube.clock import Clock, SystemClock
+from kaito.kube.errors import ApiError, NotFound
+from kaito.kube.objects import format_time
+from kaito.kube.resources import EVENTS
+
+logger = logging.getLogger(__name__)
+
+EventType = Literal["Normal", "Warning"]
+MESSAGE_LIMIT = 1024
+"""Characters of an Event's message the API server accepts."""
+REMEMBERED = 4096
+"""How many different events are remembered for counting repeats."""
+
+
+class EventRecorder:
+    """Writes Events in the background; a failure to write one is logged and never raised."""
+
+    def __init__(self, client: KubeClient, component: str, clock: Clock | None = None, *, host: str = "") -> None:
+        self._client = client
+        self._component = component
+        self._host = host
+        self._clock: Clock = clock or SystemClock()
+        self._seen: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._locks: dict[tuple[str, ...], asyncio.Lock] = {}
+
+    def event(
+        self, obj: Mapping[str, Any], kind: EventType, reason: str, message: str, *, field_path: str = ""
+    ) -> None:
+        """Record that something happened to `obj`; returns at once."""
+        reference = {
+            "apiVersion": obj["apiVersion"],
+            "kind": obj["kind"],
+            "name": obj["metadata"]["name"],
+            "namespace": obj["metadata"].get("namespace") or "",
+            "uid": obj["metadata"].get("uid", ""),
+            "resourceVersion": obj["metadata"].get("resourceVersion", ""),
+        }
+        if field_path:
+            reference["fieldPath"] = field_path
+        task = asyncio.create_task(
+            self._record({key: value for key, value in reference.items() if value}, kind, reason, message)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far is written."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def _record(self, reference: dict[str, Any], kind: EventType, reason: str, message: str) -> None:
+        message = message[:MESSAGE_LIMIT]
+        identity = (
+            reference["kind"],
+            reference.get("namespace", ""),
+            reference["name"],
+            reference.get("uid", ""),
+            reference.get("fieldPath", ""),
+            kind,
+            reason,
+            message,
+        )
+        lock = self._locks.setdefault(identity, asyncio.Lock())
+        try:
+            async with lock:
+                await self._write(identity, reference, kind, reason, message)
+        except ApiError as error:
+            logger.debug("event %s about %s not recorded: %s", reason, reference["name"], error.message)
+        finally:
+            if not lock.locked():
+                self._locks.pop(identity, None)
+
+    async def _write(
+        self, identity: tuple[str, ...], reference: dict[str, Any], kind: EventType, reason: str, message: str
+    ) -> None:
+        now = format_time(self._clock.now())
+        namespace = reference.get("namespace") or "default"
+        known = self._seen.get(identity)
+        if known is not None:
+            count = known["count"] + 1
+            patch = {"count": count, "lastTimestamp": now}
+            try:
+                await self._client.patch(EVENTS, known["metadata"]["name"], patch, namespace, kind="strategic")
+            except NotFound:
+                del self._seen[identity]
+            else:
+                known["count"] = count
+                self._seen.move_to_end(identity)
+                return
+        digest = hashlib.sha256("\0".join((*identity, str(self._clock.now().timestamp()))).encode()).hexdigest()
+        source = {"component": self._component} | ({"host": self._host} if self._host else {})
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{reference['name'][:230]}.{digest[:16]}", "namespace": namespace},
+            "involvedObject": reference,
+            "reason": reason,
+            "message": message,
+            "source": source,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "type": kind,
+            "eventTime": None,
+            "reportingComponent": self._component,
+            "reportingInstance": self._host,
+        }
+        await self._client.create(EVENTS, event)
+        self._seen[identity] = event
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
