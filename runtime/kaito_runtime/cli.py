@@ -1,0 +1,101 @@
+"""The `kaito-runtime` command: a table of subcommands, each imported when it is used.
+
+Keeping the table here and the commands in their rooms makes `kaito-runtime --help`, `download`, `pull` and `push` start
+without torch.
+"""
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from kaito_runtime import __version__, exitcodes
+from kaito_runtime.errors import RuntimeFailure
+from kaito_runtime.reporting import report_failure
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a subcommand lives, and its line in the overview."""
+
+    module: str
+    name: str
+    summary: str
+
+
+COMMANDS = {
+    "tune": _Place("kaito_runtime.tuning.command", "tune", "Tune a model with LoRA or QLoRA."),
+    "serve": _Place("kaito_runtime.serving.command", "serve", "Serve a model, with adapters, over HTTP."),
+    "download": _Place("kaito_runtime.downloading.command", "download", "Fetch data files, or a model's files."),
+    "pull": _Place("kaito_runtime.images.command", "pull", "Unpack an adapter image into a directory."),
+    "push": _Place("kaito_runtime.images.command", "push", "Pack an adapter into an image and push it."),
+    "pause": _Place("kaito_runtime.images.command", "pause", "Do nothing until the pusher is done or has failed."),
+    "models": _Place("kaito_runtime.models.command", "app", "Build, import and list models."),
+}
+
+
+class _LazyGroup(typer.core.TyperGroup):
+    """A group whose members are imported on first use; the overview needs none of them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        if _only_overview():
+            return typer.core.TyperCommand(cmd_name, help=place.summary)
+        return _load(cmd_name, place)
+
+
+def _only_overview() -> bool:
+    """Whether this process will do no more than print the list of subcommands."""
+    return not any(word in COMMANDS for word in sys.argv[1:])
+
+
+def _load(name: str, place: _Place) -> Any:
+    member = getattr(importlib.import_module(place.module), place.name)
+    if isinstance(member, typer.Typer):
+        group = typer.main.get_group(member)
+        group.name = name
+        return group
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name, help=member.__doc__)(member)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    cls=_LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Tune and serve language models: LoRA and QLoRA tuning, adapters as OCI images, an HTTP server.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an expected failure becomes one sentence and its exit code (see `exitcodes`)."""
+    try:
+        app()
+    except RuntimeFailure as failure:
+        report_failure(str(failure))
+        sys.exit(failure.code)
+    except KeyboardInterrupt:
+        report_failure("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exitcodes.UNEXPECTED)

@@ -1,0 +1,100 @@
+"""Loading a model and its tokenizer from whatever a reference names."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from kaito_runtime.errors import BadConfig, BadData
+from kaito_runtime.models.quantizing import Quantization, keep_gradients
+from kaito_runtime.models.resolving import resolve
+
+DTYPES: Final = {"float32", "float16", "bfloat16"}
+
+
+def load(
+    reference: str | Path,
+    *,
+    dtype: str = "auto",
+    quantization: Quantization | None = None,
+    device: str | Mapping[str, int] | None = None,
+    chat_template: str | None = None,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> tuple[Any, Any]:
+    """Return (model, tokenizer) for a reference that `resolve` understands; the model is in eval mode.
+
+    dtype: a torch dtype's name, or `auto` (`choose_dtype`). quantization: None for plain weights. device: `auto`,
+    `cpu`, `cuda:0`, or a transformers device map; None chooses the GPU when there is one. The tokenizer always has a
+    pad token. torch's number of threads is set to suit the model's size. Raises BadData for a folder that holds no
+    usable model.
+    """
+    folder = resolve(reference, revision=revision)
+    from kaito_runtime.models.hushing import quiet_transformers
+
+    transformers = quiet_transformers()
+    from kaito_runtime.models.threads import choose_threads
+
+    choose_threads(count_parameters(folder))
+    where = default_device() if device is None else device
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+    if quantization:
+        options["quantization_config"] = quantization.as_transformers_config()
+    if where != "cpu" or quantization:
+        options["device_map"] = {"": where} if isinstance(where, str) and where != "auto" else where
+    try:
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=choose_dtype(dtype), **options)
+        tokenizer = load_tokenizer(folder, chat_template=chat_template, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadData(f"{reference} holds no model that can be loaded: {_first_line(error)}") from error
+    keep_gradients(model)
+    model.eval()
+    return model, tokenizer
+
+
+def load_tokenizer(folder: Path, *, chat_template: str | None = None, trust_remote_code: bool = False) -> Any:
+    """Return the tokenizer in `folder`, with a pad token (the end of text where it has none of its own)."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
+    return tokenizer
+
+
+def choose_dtype(name: str) -> Any:
+    """Return the torch dtype called `name`; `auto` is bfloat16 or float16 on a GPU by what it can, float32 on a CPU."""
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.float32
+    short = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(name, name.removeprefix("torch."))
+    if short not in DTYPES:
+        raise BadConfig(f"{name!r} is not a dtype for weights; use auto, {', '.join(sorted(DTYPES))}")
+    return getattr(torch, short)
+
+
+def default_device() -> str:
+    """Return `cuda:0` where there is a GPU, else `cpu`."""
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def count_parameters(folder: Path) -> int:
+    """Return how many weights the safetensors files in `folder` hold, from their headers; 0 when there are none."""
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return total
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

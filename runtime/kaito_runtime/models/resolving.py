@@ -1,0 +1,32 @@
+"""From a model's name to a folder with its files: local folders, stand-ins, the mirror map, the hub."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from kaito_runtime.errors import NotFound
+from kaito_runtime.paths import locate
+
+TINY: Final = "tiny:"
+"""Prefix of a reference to a stand-in: `tiny:phi3`."""
+
+
+def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
+    """Return the folder that holds the files of `reference`.
+
+    In this order: `tiny:<architecture>` (built on first use), a local folder, a repository that the mirror map names,
+    a repository in the hub's cache, the hub itself. Raises NotFound, Refused or Unavailable in one sentence.
+    """
+    text = str(reference)
+    if text.startswith(TINY):
+        from kaito_runtime.models.building import stand_in
+
+        return stand_in(text.removeprefix(TINY))
+    folder = locate(text)
+    if folder.is_dir():
+        return folder
+    if os.path.isabs(text) or text.startswith(".") or text.count("/") != 1:
+        raise NotFound(f"there is no model at {folder}")
+    from kaito_runtime.models.repositories import fetch_repository
+
+    return fetch_repository(text, revision=revision)
