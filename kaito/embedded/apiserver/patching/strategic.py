@@ -1,0 +1,187 @@
+"""Strategic merge patch of built-in kinds (k8s.io/apimachinery/pkg/util/strategicpatch).
+
+Lists merge by the patch merge key of their field; the directives `$patch`, `$retainKeys`,
+`$deleteFromPrimitiveList/F` and `$setElementOrder/F` are obeyed.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from kaito.embedded.apiserver.patching.errors import PatchError
+from kaito.embedded.apiserver.schemas.types import Field, Type, type_for
+
+Json = dict[str, Any]
+PATCH: Final = "$patch"
+RETAIN_KEYS: Final = "$retainKeys"
+DELETE_PRIMITIVES: Final = "$deleteFromPrimitiveList/"
+ELEMENT_ORDER: Final = "$setElementOrder/"
+
+
+def strategic_merge_patch(api_version: str, kind: str, original: Json, patch: Any) -> Json:
+    """The patched object; the arguments stay as they are.
+
+    Raises PatchError: 500 for an unknown `$patch` value, 400 for patches that contradict themselves. A kind without a
+    built-in type (custom resources: 415) is the caller's to refuse.
+    """
+    if not isinstance(patch, dict):
+        token = "array" if isinstance(patch, list) else "string"
+        raise PatchError(f"json: cannot unmarshal {token} into Go value of type map[string]interface {{}}")
+    return _merge(copy.deepcopy(original), patch, type_for(api_version, kind))
+
+
+def _merge(original: Json, patch: Json, kind: Type | None) -> Json:
+    directive = patch.get(PATCH)
+    if directive == "replace":
+        return {key: copy.deepcopy(value) for key, value in patch.items() if key != PATCH}
+    if directive == "delete":
+        return {}
+    if directive not in (None, "merge"):
+        raise PatchError(f"unknown patch type: {directive} in map: {_go_map(patch)}", status=500, reason="")
+    if RETAIN_KEYS in patch:
+        _retain(original, patch)
+    for key, value in patch.items():
+        if key.startswith(DELETE_PRIMITIVES):
+            name = key[len(DELETE_PRIMITIVES) :]
+            if isinstance(original.get(name), list):
+                original[name] = [item for item in original[name] if item not in value]
+    for key, value in patch.items():
+        if key in (PATCH, RETAIN_KEYS) or key.startswith((DELETE_PRIMITIVES, ELEMENT_ORDER)):
+            continue
+        field = _field(kind, key)
+        if value is None:
+            original.pop(key, None)
+        elif isinstance(value, dict):
+            _merge_member(original, key, value, field)
+        elif isinstance(value, list):
+            original[key] = _merge_list(original.get(key), value, field, patch.get(ELEMENT_ORDER + key))
+        else:
+            original[key] = value
+    _order_untouched(original, patch, kind)
+    return original
+
+
+def _order_untouched(original: Json, patch: Json, kind: Type | None) -> None:
+    """`$setElementOrder/F` without F reorders the list all the same."""
+    for key, order in patch.items():
+        name = key[len(ELEMENT_ORDER) :]
+        if key.startswith(ELEMENT_ORDER) and name not in patch and isinstance(original.get(name), list):
+            original[name] = _merge_list(original[name], [], _field(kind, name), order)
+
+
+class _MapValue:
+    """What a map's values share with a struct's fields, as far as patches look."""
+
+    strategies: frozenset[str] = frozenset()
+    merge_key: str | None = None
+
+    def __init__(self, kind: Type) -> None:
+        self.type = kind
+
+
+def _field(kind: Type | None, key: str) -> Field | _MapValue | None:
+    if kind is None:
+        return None
+    if kind.kind == "struct":
+        return kind.fields.get(key)
+    if kind.kind == "map":
+        return _MapValue(kind.elem)
+    return None
+
+
+def _merge_member(original: Json, key: str, value: Json, field: Field | _MapValue | None) -> None:
+    if field is not None and "replace" in field.strategies and PATCH not in value:
+        original[key] = {name: copy.deepcopy(item) for name, item in value.items() if name != RETAIN_KEYS}
+        return
+    if value.get(PATCH) == "delete":
+        original.pop(key, None)
+        return
+    current = original.get(key)
+    kind = field.type if field is not None else None
+    if kind is not None and kind.kind == "ptr":
+        kind = kind.elem
+    original[key] = _merge(current if isinstance(current, dict) else {}, value, kind)
+
+
+def _merge_list(current: Any, patch: list[Any], field: Field | _MapValue | None, order: Any) -> list[Any]:
+    existing = list(current) if isinstance(current, list) else []
+    if field is None or "merge" not in field.strategies:
+        return copy.deepcopy(patch)
+    if any(isinstance(item, dict) and item.get(PATCH) == "replace" for item in patch):
+        return [copy.deepcopy(item) for item in patch if not (isinstance(item, dict) and PATCH in item)]
+    elem = field.type.elem if field.type.kind == "slice" else None
+    if field.merge_key is None or not all(isinstance(item, dict) for item in [*patch, *existing]):
+        merged = existing + [item for item in patch if item not in existing]
+        return _sort(merged, existing, patch, order, lambda item: item)
+    merge_key = field.merge_key
+    merged = _merge_by_key(existing, patch, merge_key, elem)
+    return _sort(merged, existing, patch, order, lambda item: item.get(merge_key))
+
+
+def _merge_by_key(existing: list[Json], patch: list[Json], merge_key: str, elem: Type | None) -> list[Json]:
+    merged = list(existing)
+    for item in patch:
+        if merge_key not in item:
+            raise PatchError(
+                f"map: {_go_map(item)} does not contain declared merge key: {merge_key}", status=500, reason=""
+            )
+        wanted = item[merge_key]
+        if item.get(PATCH) == "delete":
+            merged = [known for known in merged if known.get(merge_key) != wanted]
+            continue
+        at = next((i for i, known in enumerate(merged) if known.get(merge_key) == wanted), None)
+        if at is None:
+            merged.append(_merge({}, item, elem))
+        else:
+            merged[at] = _merge(merged[at], item, elem)
+    return merged
+
+
+def _sort(merged: list[Any], existing: list[Any], patch: list[Any], order: Any, key: Any) -> list[Any]:
+    """Items in the patch's order come in that order; the server's own keep their places relative to each other.
+
+    As the real merge does: where `$setElementOrder` is absent the patch items' order is that of the patch list.
+    """
+    if order is None:
+        return merged
+    ranks = {_hashable(item if not isinstance(item, dict) else key(item)): rank for rank, item in enumerate(order)}
+    listed = sorted((i for i in merged if _hashable(key(i)) in ranks), key=lambda i: ranks[_hashable(key(i))])
+    server_only = [item for item in merged if _hashable(key(item)) not in ranks]
+    positions = {_hashable(key(item)): place for place, item in enumerate(existing)}
+    out: list[Any] = []
+    listed_at = 0
+    for item in server_only:
+        place = positions.get(_hashable(key(item)), len(existing))
+        while listed_at < len(listed) and positions.get(_hashable(key(listed[listed_at])), len(existing)) < place:
+            out.append(listed[listed_at])
+            listed_at += 1
+        out.append(item)
+    return out + listed[listed_at:]
+
+
+def _hashable(value: Any) -> Any:
+    return str(value) if isinstance(value, (dict, list)) else value
+
+
+def _retain(original: Json, patch: Json) -> None:
+    keep = patch[RETAIN_KEYS]
+    if not isinstance(keep, list):
+        raise PatchError("invalid patch format of $retainKeys list", status=400)
+    allowed = set(keep)
+    for key in patch:
+        if key != RETAIN_KEYS and not key.startswith("$") and key not in allowed and patch[key] is not None:
+            raise PatchError("patch only contains keys not present in $retainKeys list", status=400)
+    for key in [key for key in original if key not in allowed]:
+        del original[key]
+
+
+def _go_map(value: Any) -> str:
+    """A JSON value as Go's %v prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(_go_map(item) for item in value) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
