@@ -1,0 +1,98 @@
+"""Reading request bodies: size limit, JSON whatever the content type says, validation with the field named.
+
+Shapes that do not fit (no JSON, a missing or unknown field, a wrong type) are 422, values out of their range 400.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .problems import ClientGone, Problem
+
+MiB = 2**20
+
+Body = TypeVar("Body", bound="RequestBody")
+
+_RANGE_ERRORS = ("greater_than", "less_than", "too_long", "too_short", "value_error", "multiple_of", "finite_number")
+
+
+class RequestBody(BaseModel):
+    """A request: strict types (no "5" for 5), finite numbers, unknown fields refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+async def read_body(request: Request, kind: type[Body], *, limit: int) -> Body:
+    """The body as `kind`. Raises `Problem` 413 over `limit` bytes, 422 or 400 where it does not validate."""
+    raw = await _read(request, limit)
+    if not raw:
+        detail = [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}]
+        raise Problem(422, "The request has no body; a JSON object is required", code="missing", detail=detail)
+    try:
+        return kind.model_validate_json(raw)
+    except ValidationError as error:
+        raise _refusal(error.errors(include_url=False, include_context=False)) from None
+
+
+def validate(kind: type[Body], value: Mapping[str, Any], *, at: tuple[str, ...] = ()) -> Body:
+    """An already parsed object as `kind`; errors name fields below `at`."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False)
+        raise _refusal([{**e, "loc": (*at, *e["loc"])} for e in errors]) from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    received = bytearray()
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        received += message.get("body", b"")
+        if len(received) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return bytes(received)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"The body is larger than the limit of {limit} bytes", code="body_too_large")
+
+
+def _refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """The first error as the sentence; all of them as FastAPI's list."""
+    first = errors[0]
+    detail = [
+        {"type": e["type"], "loc": ["body", *_names(e)], "msg": e["msg"], "input": _short(e.get("input"))}
+        for e in errors
+    ]
+    if first["type"] == "json_invalid":
+        return Problem(422, f"The body is not valid JSON: {first['msg']}", code="json_invalid", detail=detail)
+    place = ".".join(str(part) for part in _names(first))
+    if first["type"] == "extra_forbidden":
+        return Problem(422, f"Unknown parameter: {place}", param=place, code="unknown_parameter", detail=detail)
+    if first["type"] == "missing":
+        return Problem(422, f"Missing required parameter: {place}", param=place, code="missing", detail=detail)
+    out_of_range = any(first["type"].startswith(kind) for kind in _RANGE_ERRORS)
+    message = f"{place}: {first['msg']}" if place else f"The body is not what is expected: {first['msg']}"
+    return Problem(400 if out_of_range else 422, message, param=place or None, code=first["type"], detail=detail)
+
+
+def _names(error: Mapping[str, Any]) -> list[str | int]:
+    return list(error["loc"])
+
+
+def _short(value: Any) -> Any:
+    """The refused value, cut to what is worth sending back."""
+    if value is None or isinstance(value, bool | int | float):
+        return value if not isinstance(value, int) or abs(value) < 2**53 else str(value)[:64]
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 256 else text[:256] + "…"
