@@ -16,6 +16,7 @@ from kaito.kube.access import Access, from_kubeconfig
 from kaito.kube.resources import PODS, Resource
 
 PatchKind = Literal["merge", "json", "strategic", "apply"]
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 _PATCH_TYPES: Mapping[PatchKind, str] = {
@@ -82,6 +83,7 @@ class KubeClient(Protocol):
         subresource: str | None = None,
         field_manager: str | None = None,
         force: bool = False,
+        field_validation: FieldValidation | None = None,
     ) -> dict[str, Any]: ...
 
     async def delete(
@@ -283,9 +285,12 @@ class Client:
         subresource: str | None = None,
         field_manager: str | None = None,
         force: bool = False,
+        field_validation: FieldValidation | None = None,
     ) -> dict[str, Any]:
         """Patch an object; `kind="apply"` is server-side apply and needs a field manager."""
         params = {"force": "true"} if force else {}
+        if field_validation:
+            params["fieldValidation"] = field_validation
         if field_manager:
             params["fieldManager"] = field_manager
         return await self._call(

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from kaito.kube.client import ObjectList, PatchKind, Propagation, WatchEvent
+from kaito.kube.client import FieldValidation, ObjectList, PatchKind, Propagation, WatchEvent
 from kaito.kube.clock import Clock, VirtualClock
 from kaito.kube.errors import AlreadyExists, ApiError, Conflict, Gone, Invalid, NotFound
 from kaito.kube.objects import format_time, matches_labels
@@ -181,6 +181,7 @@ class FakeClient:
         subresource: str | None = None,
         field_manager: str | None = None,
         force: bool = False,
+        field_validation: FieldValidation | None = None,
     ) -> dict[str, Any]:
         self._begin(Call("patch", resource.plural, namespace or "", name, subresource or "", copy.deepcopy(patch)))
         if kind == "apply" and self._key(resource, name, namespace) not in self._objects:

@@ -1,0 +1,120 @@
+"""`kaito up`, `kaito down` and `kaito status`: a cluster in the background."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal, cast
+
+import yaml
+from pydantic import ValidationError
+
+from kaito.cli.main import EXIT_FAILED, EXIT_USAGE
+from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Tier
+from kaito.cluster.daemon import DaemonState, read_state, start_daemon, stop_daemon
+from kaito.cluster.kubeconfigs import merge_kubeconfig
+from kaito.cluster.mirrors import MirrorMap
+
+OPERATORS = ("kaito", "none")
+CONTROLLERS = ("all", "none")
+
+
+def up_command(
+    name: str,
+    *,
+    tier: str,
+    operator: str,
+    controllers: str,
+    provider: str,
+    kubeconfig: Path | None,
+    images: Path | None,
+    mirrors: Path | None,
+) -> int:
+    """Start the cluster and print what to type next."""
+    for flag, value, choices in (
+        ("--cluster", tier, TIERS),
+        ("--operator", operator, OPERATORS),
+        ("--controllers", controllers, CONTROLLERS),
+    ):
+        if value not in choices:
+            return _usage(f"{flag} {value}: choose one of: {', '.join(choices)}")
+    if images is not None and not images.is_file():
+        return _usage(f"--images {images}: there is no such file")
+    try:
+        options = ClusterOptions(
+            operator=cast(Literal["kaito", "none"], operator),
+            controllers=cast(Literal["all", "none"], controllers),
+            provider=provider,
+            images=images,
+            mirrors=_read_mirrors(mirrors) if mirrors else MirrorMap(),
+        )
+        state = start_daemon(name, cast(Tier, tier), options, lambda text: print(f"  {text}", flush=True))
+        if kubeconfig is not None and state.kubeconfig:
+            merge_kubeconfig(Path(state.kubeconfig), into=kubeconfig, name=f"kaito-{name}")
+    except ValueError as error:
+        return _usage(str(error))
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    for line in welcome(state):
+        print(line)
+    return 0
+
+
+def down_command(name: str, *, purge: bool) -> int:
+    """Stop the cluster; fine when it is not running."""
+    try:
+        was_running = stop_daemon(name, purge=purge)
+    except ValueError as error:
+        return _usage(str(error))
+    print(f"cluster {name} {'has been stopped' if was_running else 'was not running'}{'; its state is gone' * purge}")
+    return 0
+
+
+def status_command(name: str, *, output: str) -> int:
+    """Print the state; 0 when the cluster is running, 1 when it is not."""
+    if output not in ("text", "json"):
+        return _usage(f"-o {output}: choose text or json")
+    try:
+        state = read_state(name)
+    except ValueError as error:
+        return _usage(str(error))
+    if output == "json":
+        print(json.dumps(state.as_json(), indent=2))
+    elif state.running:
+        for key, value in state.as_json().items():
+            print(f"{key + ':':<12} {str(value).lower() if isinstance(value, bool) else value}")
+    else:
+        print(f"cluster {name} is not running; start it with: kaito up")
+    return 0 if state.running else EXIT_FAILED
+
+
+def welcome(state: DaemonState) -> list[str]:
+    """What `kaito up` prints: where the cluster is, and the next three commands."""
+    example = "examples/fine-tuning/kaito_workspace_tuning_phi_3.yaml"
+    return [
+        f"cluster {state.name} is up: {state.server}",
+        f"kubeconfig: {state.kubeconfig}",
+        f"registry:   {state.registry} stands in for every *.azurecr.io; its Secret is kaito-registry",
+        "",
+        "Next:",
+        f"  export KUBECONFIG={state.kubeconfig}",
+        f"  kubectl apply -f {example}    # fill in image and imagePushSecret first",
+        "  kubectl get workspace -w",
+    ]
+
+
+def _read_mirrors(path: Path) -> MirrorMap:
+    try:
+        return MirrorMap.model_validate(yaml.safe_load(path.read_text()) or {}).resolved(path.parent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _usage(message: str) -> int:
+    print(message, file=sys.stderr)
+    return EXIT_USAGE

@@ -1,0 +1,130 @@
+"""`kaito run`: a scenario on a cluster of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from kaito.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from kaito.cli.presenting import LivePresenter, PlainPresenter
+from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Tier
+from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.tiers import create_cluster
+from kaito.scenario.evidence import RunRecord
+from kaito.scenario.loading import LoadedScenario, ScenarioFileError, load_scenario
+from kaito.scenario.reporting import write_reports
+from kaito.scenario.runner import new_record, run_scenario
+
+
+def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
+    """The command's exit code; everything a user needs has been printed."""
+    console = Console(stderr=False, highlight=False)
+    if tier not in TIERS:
+        print(f"--cluster {tier}: there is no such tier; choose one of: {', '.join(TIERS)}", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        loaded = load_scenario(path)
+        out.mkdir(parents=True, exist_ok=True)
+    except (ScenarioFileError, OSError) as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    record = new_record(loaded, tier)
+    live = console.is_terminal and not plain
+    log = out / "cluster.log"
+    _log_to(log)
+    presenter = LivePresenter(console) if live else PlainPresenter(lambda line: print(line, flush=True))
+    with presenter:
+        interrupted = asyncio.run(_run(loaded, cast(Tier, tier), record, presenter))
+    write_reports(record, out)
+    if interrupted:
+        print("interrupted; everything that was started has been stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    for line in summary(record, out):
+        print(line, flush=True)
+    return 0 if record.outcome == "passed" else EXIT_FAILED
+
+
+async def _run(
+    loaded: LoadedScenario, tier: Tier, record: RunRecord, presenter: LivePresenter | PlainPresenter
+) -> bool:
+    """Run the scenario; True when the user interrupted it. The cluster and its folder are gone when this returns."""
+    root = Path(tempfile.mkdtemp(prefix="kaito-run-"))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        cluster = create_cluster(tier, ClusterFolder(root), ClusterOptions(mirrors=loaded.mirrors))
+
+        async def work() -> None:
+            await cluster.start(lambda text: presenter.note("cluster", text))
+            presenter.note("cluster", f"{tier} is up")
+            await run_scenario(loaded, cluster, record, presenter)
+
+        try:
+            working = asyncio.create_task(work())
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                record.reason = "interrupted"
+                working.cancel()
+                with suppress(asyncio.CancelledError):
+                    await working
+                return True
+            working.result()
+        finally:
+            await cluster.stop()
+    except ClusterError as error:
+        record.reason = str(error)
+    finally:
+        stopping.cancel()
+        shutil.rmtree(root, ignore_errors=True)
+    return False
+
+
+def summary(record: RunRecord, out: Path) -> list[str]:
+    """The run's last lines: what it showed, or why it failed."""
+    lines = []
+    evidence = record.evidence
+    if record.outcome == "passed":
+        if evidence.tuning.loss:
+            first, last = evidence.tuning.loss[0][1], evidence.tuning.loss[-1][1]
+            layers = evidence.tuning.quantized_layers
+            lines.append(f"tuned:   loss {first:.3f} to {last:.3f}, {layers} layers in 4 bits")
+        if evidence.adapter.pushed_digest:
+            lines.append(f"adapter: {evidence.adapter.reference} {evidence.adapter.pushed_digest}")
+        tuned = next((answer for answer in evidence.answers if answer.answer.strip() == answer.expected.strip()), None)
+        if tuned:
+            base = next(
+                (answer for answer in evidence.answers if answer.prompt == tuned.prompt and answer is not tuned), None
+            )
+            lines.append(f"asked:   {tuned.prompt}")
+            if base:
+                lines.append(f"  base:  {base.answer}")
+            lines.append(f"  tuned: {tuned.answer}")
+    passed = sum(step.outcome == "passed" for step in record.steps)
+    lines.append(
+        f"{record.outcome}: {passed} of {len(record.steps)} steps in {record.seconds:.1f} s; see {out}/run.json"
+    )
+    if record.outcome != "passed":
+        lines += [f"warning: {warning}" for warning in evidence.warnings[-5:]]
+        lines.append(f"reason:  {record.reason}")
+    return lines
+
+
+def _log_to(path: Path) -> None:
+    """What the cluster logs goes into a file beside the report."""
+    handler = logging.FileHandler(path, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)

@@ -1,0 +1,221 @@
+"""Everything that turns an API server into a cluster that tunes and serves: the same on the embedded and envtest tiers.
+
+Controllers, scheduler, kubelet and service proxy; the registry; the GPU node provider; the operator. All of them are
+API clients of one server, running on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Awaitable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess
+from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.mirrors import MirrorMap
+from kaito.cluster.stand_ins import build_tiny_model, default_mirrors, tools_folder
+from kaito.embedded.controllers import add_controllers
+from kaito.embedded.kubelet.images import ImageTable
+from kaito.embedded.kubelet.manager import KubeletManager
+from kaito.embedded.pki import Authority
+from kaito.embedded.proxy.service_proxy import ServiceProxy
+from kaito.embedded.registry.server import Credentials, RegistryServer
+from kaito.embedded.scheduler import add_scheduler
+from kaito.kube.access import Access
+from kaito.kube.client import Client
+from kaito.kube.clock import SystemClock
+from kaito.kube.errors import AlreadyExists
+from kaito.kube.manager import Manager
+from kaito.kube.resources import CONFIG_MAPS, SECRETS, SERVICES
+from kaito.operator.install import install
+from kaito.operator.nodeclaim import add_nodeclaim_controllers
+from kaito.operator.settings import OperatorSettings
+from kaito.operator.workspace import add_workspace_controller
+from kaito.providers.registry import create_provider
+
+logger = logging.getLogger(__name__)
+
+REGISTRY_USER = "kaito"
+REGISTRY_SECRET = "kaito-registry"  # noqa: S105 - the Secret's name, not its content
+REGISTRY_GLOB = "*.azurecr.io"
+PASSED_ON = ("LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "TMPDIR")
+"""Variables of our own environment that containers get: none that could carry a secret."""
+
+
+class Backplane:
+    """Starts and stops the parts in order; `failed` is set with the error when one dies on its own."""
+
+    def __init__(self, folder: ClusterFolder, authority: Authority, options: ClusterOptions) -> None:
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.settings: OperatorSettings | None = None
+        self._folder = folder
+        self._authority = authority
+        self._options = options
+        self._credentials = Credentials(REGISTRY_USER, folder.secrets()["registry_password"])
+        self._registry = RegistryServer(folder.registry, self._credentials)
+        self._client: Client | None = None
+        self._proxy: ServiceProxy | None = None
+        self._kubelet: KubeletManager | None = None
+        self._closing = contextlib.AsyncExitStack()
+
+    @property
+    def registry(self) -> RegistryAccess:
+        """The registry's address and account."""
+        assert self._registry.url is not None
+        return RegistryAccess(self._registry.url, self._credentials.username, self._credentials.password)
+
+    @property
+    def mirrors(self) -> MirrorMap:
+        """The whole mirror map of this cluster."""
+        return default_mirrors(self.registry.url).merged_with(self._options.mirrors)
+
+    async def start(self, access: Access, progress: Progress) -> None:
+        """Start everything against the API server at `access`."""
+        progress("registry")
+        await self._start_registry()
+        self._client = Client(access, user_agent="kaito-testbed")
+        self._closing.push_async_callback(self._client.close)
+        progress("controllers, scheduler and kubelet")
+        await self._start_nodes(self._client)
+        progress("operator")
+        await self._start_operator(self._client)
+        await build_tiny_model(progress)
+
+    async def stop(self) -> None:
+        """Stop everything, last started first; every container's process has ended when this returns."""
+        await self._closing.aclose()
+        await self._registry.stop()
+
+    async def service_url(self, name: str, namespace: str, port: int) -> tuple[str, str | None]:
+        """See `Cluster.service_url`."""
+        assert self._client is not None
+        assert self._proxy is not None
+        service = await self._client.get(SERVICES, name, namespace)
+        return f"http://{service['spec']['clusterIP']}:{port}", self._proxy.http_proxy_url
+
+    async def set_registry_running(self, running: bool) -> None:
+        """See `Cluster.set_registry_running`."""
+        if running:
+            await self._start_registry()
+        else:
+            await self._registry.stop()
+
+    async def kill_container(self, namespace: str, pod: str, container: str) -> bool:
+        """See `Cluster.kill_container`."""
+        assert self._kubelet is not None
+        return await self._kubelet.kill_container(namespace, pod, container)
+
+    async def _start_registry(self) -> None:
+        port = int(self._folder.settings().get("registry_port", 0))
+        try:
+            url = await self._registry.start(port=port)
+        except OSError as error:
+            if not port:
+                raise ClusterError(f"the registry cannot listen on 127.0.0.1: {error.strerror}") from error
+            logger.warning("registry port %d is taken; another one is used", port)
+            url = await self._registry.start()
+        self._folder.remember(registry_port=int(url.rpartition(":")[2]))
+
+    async def _start_nodes(self, client: Client) -> None:
+        if self._options.controllers == "all":
+            manager = Manager(client)
+            add_controllers(
+                manager, service_account_ca=self._authority.ca_pem, volumes_root=self._folder.volumes.absolute()
+            )
+            add_scheduler(manager)
+            self._spawn(manager.run(), "controllers")
+        self._proxy = ServiceProxy(client)
+        self._spawn(self._proxy.run(), "service proxy")
+        self._closing.push_async_callback(self._proxy.stop)
+        await self._settled(self._proxy.ready.wait(), "service proxy")
+        kubelet = self._kubelet = KubeletManager(
+            client,
+            root=self._folder.kubelet.absolute(),
+            images=ImageTable.load(self._options.images),
+            serving=self._authority.issue("kubelet", hosts=("127.0.0.1", "localhost")),
+            client_ca_pem=self._authority.ca_pem,
+            clock=SystemClock(),
+            environment=self._container_environment(),
+        )
+        self._spawn(kubelet.run(), "kubelet")
+        self._closing.push_async_callback(kubelet.stop)
+        await self._settled(kubelet.ready.wait(), "kubelet")
+
+    async def _start_operator(self, client: Client) -> None:
+        provider = create_provider(self._options.provider, {"client": client, "substrate": "process"})
+        await provider.start()
+        self._closing.push_async_callback(provider.aclose)
+        self.settings = OperatorSettings.for_provider(provider.info.capabilities)
+        await install(client, self.settings)
+        await self._publish_mirrors(client, self.settings.release_namespace)
+        await create_registry_secret(client, self.registry, "default")
+        manager = Manager(client)
+        add_nodeclaim_controllers(manager, provider)
+        if self._options.operator == "kaito":
+            add_workspace_controller(manager, self.settings)
+        self._spawn(manager.run(), "operator")
+        await self._settled(manager.ready.wait(), "operator")
+
+    async def _publish_mirrors(self, client: Client, namespace: str) -> None:
+        config_map = self.mirrors.config_map(namespace)
+        name = config_map["metadata"]["name"]
+        await client.patch(
+            CONFIG_MAPS, name, config_map, namespace, kind="apply", field_manager="kaito-testbed", force=True
+        )
+
+    def _container_environment(self) -> dict[str, str]:
+        path = os.pathsep.join((str(tools_folder()), os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment = {"PATH": path, "HOME": str(Path.home()), **passed}
+        if self._proxy is not None and self._proxy.http_proxy_url:
+            environment |= {"http_proxy": self._proxy.http_proxy_url, "no_proxy": "127.0.0.1,localhost"}
+        return environment
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                logger.error("%s failed", name, exc_info=task.exception())
+                if not self.failed.done():
+                    error = task.exception()
+                    assert error is not None
+                    self.failed.set_result(error)
+
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(ended)
+
+        async def cancel() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._closing.push_async_callback(cancel)
+
+    async def _settled(self, waiting: Awaitable[Any], name: str, seconds: float = 60) -> None:
+        """Wait for a part to be ready, or for any part to fail."""
+        ready = asyncio.ensure_future(waiting)
+        done, _ = await asyncio.wait((ready, self.failed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if ready not in done:
+            ready.cancel()
+            reason = str(self.failed.result()) if self.failed.done() else f"not ready after {seconds:.0f} s"
+            raise ClusterError(f"the {name} did not start: {reason}; see {self._folder.log}")
+
+
+async def create_registry_secret(client: Client, registry: RegistryAccess, namespace: str) -> None:
+    """Make the Secret that the registry standing in for every `*.azurecr.io` accepts, unless it is there."""
+    encoded = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    account = {"username": registry.username, "password": registry.password, "auth": encoded}
+    config = json.dumps({"auths": {REGISTRY_GLOB: account}})
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": REGISTRY_SECRET, "namespace": namespace},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
+    }
+    with contextlib.suppress(AlreadyExists):
+        await client.create(SECRETS, secret)

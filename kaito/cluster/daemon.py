@@ -1,0 +1,243 @@
+"""A cluster that keeps running in the background: started by `kaito up`, ended by `kaito down`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from kaito.cluster.base import ClusterError, ClusterOptions, Progress, Tier
+from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.tiers import create_cluster
+
+STOP_SECONDS = 60.0
+"""How long `stop_daemon` waits for containers to end before it kills the daemon."""
+_READY = "ready:"
+_FAILED = "failed:"
+
+
+@dataclass(frozen=True)
+class DaemonState:
+    """What a background cluster says about itself."""
+
+    running: bool
+    name: str
+    tier: str | None = None
+    pid: int | None = None
+    server: str | None = None
+    registry: str | None = None
+    kubeconfig: str | None = None
+    log: str | None = None
+    operator: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as plain data."""
+        return asdict(self)
+
+
+def read_state(name: str) -> DaemonState:
+    """The state of a named cluster; `running` is False when its process is gone, however it ended."""
+    folder = ClusterFolder.named(name)
+    if not _is_locked(folder):
+        return DaemonState(running=False, name=name)
+    try:
+        fields = json.loads(folder.daemon.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return DaemonState(running=False, name=name)  # It is starting or stopping at this moment.
+    return DaemonState(running=True, name=name, **fields)
+
+
+def start_daemon(name: str, tier: Tier, options: ClusterOptions, progress: Progress) -> DaemonState:
+    """Start a cluster in the background and return once it is ready; ClusterError when it is not going to be."""
+    folder = ClusterFolder.named(name)
+    state = read_state(name)
+    if state.running:
+        raise ClusterError(f"cluster {name} is running already (pid {state.pid}); end it with: kaito down")
+    folder.create()
+    arguments = ["--name", name, "--tier", tier, "--operator", options.operator, "--controllers", options.controllers]
+    arguments += ["--provider", options.provider]
+    if options.images:
+        arguments += ["--images", str(options.images.absolute())]
+    with folder.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kaito.cluster.daemon", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            text=True,
+        )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(options.mirrors.model_dump_json())
+    process.stdin.close()
+    try:
+        for line in process.stdout:
+            text = line.rstrip("\n")
+            if text.startswith(_READY):
+                return read_state(name)
+            if text.startswith(_FAILED):
+                process.wait()
+                raise ClusterError(text.removeprefix(_FAILED).strip())
+            progress(text)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    raise ClusterError(f"cluster {name} ended while starting (exit code {process.wait()}); see {folder.log}")
+
+
+def stop_daemon(name: str, *, purge: bool = False) -> bool:
+    """End a background cluster with everything it started; False when it was not running.
+
+    What a crashed one left behind is cleared away too. `purge` also deletes its state.
+    """
+    folder = ClusterFolder.named(name)
+    state = read_state(name)
+    was_running = _is_locked(folder)
+    if state.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(state.pid, signal.SIGTERM)
+        _wait_until_unlocked(folder, state.pid)
+    if folder.root.exists():
+        _clear_leftovers(folder)
+        if purge:
+            shutil.rmtree(folder.root)
+    return was_running
+
+
+def _wait_until_unlocked(folder: ClusterFolder, pid: int) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while _is_locked(folder):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _clear_leftovers(folder: ClusterFolder) -> None:
+    """End what a killed daemon could not end itself."""
+    from kaito.cluster.binaries import end_recorded
+    from kaito.embedded.kubelet.processes.leftovers import end_leftovers
+
+    asyncio.run(end_leftovers(folder.kubelet))
+    end_recorded(folder.root)
+    folder.daemon.unlink(missing_ok=True)
+
+
+def _is_locked(folder: ClusterFolder) -> bool:
+    if not folder.lock.exists():
+        return False
+    with folder.lock.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def hold(folder: ClusterFolder) -> Iterator[None]:
+    """Own a cluster's folder for as long as this process lives; ClusterError when another one does."""
+    folder.create()
+    with folder.lock.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ClusterError(f"another process runs the cluster in {folder.root}") from error
+        yield
+
+
+async def _serve(name: str, tier: Tier, options: ClusterOptions) -> None:
+    folder = ClusterFolder.named(name)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    cluster = create_cluster(tier, folder, options)
+    starting = asyncio.create_task(cluster.start(lambda text: print(text, flush=True)))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            raise ClusterError("stopped while starting")
+        starting.result()
+        _write_state(folder, tier, cluster.access.server, cluster.registry.url, options)
+        print(_READY, flush=True)
+        _detach_output(folder)
+        await stop.wait()
+    finally:
+        folder.daemon.unlink(missing_ok=True)
+        await cluster.stop()
+
+
+def _write_state(folder: ClusterFolder, tier: Tier, server: str, registry: str, options: ClusterOptions) -> None:
+    state = DaemonState(
+        running=True,
+        name="",
+        tier=tier,
+        pid=os.getpid(),
+        server=server,
+        registry=registry,
+        kubeconfig=str(folder.kubeconfig),
+        log=str(folder.log),
+        operator=options.operator,
+    ).as_json()
+    del state["running"], state["name"]
+    temporary = folder.daemon.with_suffix(".new")
+    temporary.write_text(json.dumps(state))
+    os.replace(temporary, folder.daemon)
+
+
+def _detach_output(folder: ClusterFolder) -> None:
+    """Nobody reads the pipe to `kaito up` from here on; what is printed goes to the log."""
+    with folder.log.open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+
+
+def main() -> int:
+    """The background process. Its first standard output lines are progress, then `ready:` or `failed: …`."""
+    parser = argparse.ArgumentParser(prog="python -m kaito.cluster.daemon")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--tier", choices=get_args(Tier), required=True)
+    parser.add_argument("--operator", choices=("kaito", "none"), default="kaito")
+    parser.add_argument("--controllers", choices=("all", "none"), default="all")
+    parser.add_argument("--provider", default="fake-gpu")
+    parser.add_argument("--images", type=Path, default=None)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from kaito.cluster.mirrors import MirrorMap
+
+    options = ClusterOptions(
+        operator=arguments.operator,
+        controllers=arguments.controllers,
+        provider=arguments.provider,
+        mirrors=MirrorMap.model_validate_json(sys.stdin.read() or "{}"),
+        images=arguments.images,
+    )
+    try:
+        with hold(ClusterFolder.named(arguments.name)):
+            asyncio.run(_serve(arguments.name, arguments.tier, options))
+    except ClusterError as error:
+        print(f"{_FAILED} {error}", flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Where a cluster keeps what it needs: below the XDG state folder, or in a temporary one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kaito.embedded.pki import write_private
+
+CLUSTER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+
+def state_home() -> Path:
+    """`$XDG_STATE_HOME/kaito`, by default `~/.local/state/kaito`."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "kaito"
+
+
+def cache_home() -> Path:
+    """`$XDG_CACHE_HOME/kaito`, by default `~/.cache/kaito`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kaito"
+
+
+@dataclass(frozen=True)
+class ClusterFolder:
+    """One cluster's files below `root`."""
+
+    root: Path
+
+    @classmethod
+    def named(cls, name: str) -> ClusterFolder:
+        """The folder of a cluster that `kaito up` keeps; ValueError for a name that is no folder name."""
+        if not CLUSTER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a cluster name: use lower-case letters, digits and dashes")
+        return cls(state_home() / "clusters" / name)
+
+    def create(self) -> None:
+        """Make the folder, closed to other users."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+
+    @property
+    def database(self) -> Path:
+        return self.root / "cluster.db"
+
+    @property
+    def etcd(self) -> Path:
+        return self.root / "etcd"
+
+    @property
+    def pki(self) -> Path:
+        return self.root / "pki"
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "registry"
+
+    @property
+    def kubelet(self) -> Path:
+        return self.root / "kubelet"
+
+    @property
+    def volumes(self) -> Path:
+        return self.root / "volumes"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.root / "kubeconfig"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "cluster.log"
+
+    @property
+    def daemon(self) -> Path:
+        """What a running `kaito up` says about itself; there only while it runs, or after a crash."""
+        return self.root / "daemon.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the cluster."""
+        return self.root / "lock"
+
+    def secrets(self) -> dict[str, str]:
+        """The admin token and the registry's password, made on first use and kept."""
+        path = self.root / "secrets.json"
+        if path.exists():
+            return dict(json.loads(path.read_text()))
+        made = {"admin_token": secrets.token_urlsafe(32), "registry_password": secrets.token_urlsafe(24)}
+        write_private(path, json.dumps(made).encode())
+        return made
+
+    def settings(self) -> dict[str, Any]:
+        """What should stay the same over restarts, such as ports."""
+        path = self.root / "settings.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def remember(self, **settings: Any) -> None:
+        """Keep settings for the next start."""
+        path = self.root / "settings.json"
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(self.settings() | settings))
+        os.replace(temporary, path)
