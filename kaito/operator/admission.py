@@ -1,0 +1,153 @@
+"""Admission of workspaces: the pure rules of `kaito.api.validation`, fed from the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kaito.api import labels
+from kaito.api.validation import AdmissionContext, validate_create, validate_update
+from kaito.api.validation.tuning_config import template_name
+from kaito.catalog import CATALOG
+from kaito.kube.client import KubeClient
+from kaito.kube.errors import ApiError, NotFound
+from kaito.kube.objects import is_deleting
+from kaito.kube.resources import CONFIG_MAPS, NODES, WORKSPACES
+from kaito.operator.manifests.go_json import unknown_field
+from kaito.operator.settings import OperatorSettings
+
+INFERENCE_TEMPLATE = "inference-params-template"
+_PARTS = ("resource", "inference", "tuning")
+_OWN_ANNOTATIONS = frozenset({labels.WORKSPACE_HASH, labels.WORKSPACE_REVISION})
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@dataclass(frozen=True)
+class Review:
+    """The verdict on one request."""
+
+    allowed: bool
+    message: str = ""
+    """Why not, complete with the name of the webhook, as kubectl shows it."""
+    warnings: tuple[str, ...] = ()
+    code: int = 400
+    """HTTP status of a refusal."""
+
+    @property
+    def bare_message(self) -> str:
+        """The message without the prefix that an API server puts before a webhook's answer itself."""
+        return self.message.partition(" denied the request: ")[2] or self.message
+
+
+class Reviewer:
+    """Decides about workspaces that are created or changed; everything else is allowed."""
+
+    def __init__(self, client: KubeClient, settings: OperatorSettings) -> None:
+        self._client = client
+        self._settings = settings
+
+    async def review(
+        self,
+        operation: str,
+        gvr: tuple[str, str, str],
+        old: Mapping[str, Any] | None,
+        new: Mapping[str, Any] | None,
+        *,
+        subresource: str = "",
+    ) -> Review:
+        """The verdict. `operation` is CREATE, UPDATE or DELETE, `gvr` group, version and plural.
+
+        Objects come as the API server has them after defaulting and pruning, in the version of the request. A cluster
+        that cannot be asked refuses (failurePolicy Fail).
+        """
+        group, _, plural = gvr
+        if (group, plural) != (WORKSPACES.group, WORKSPACES.plural) or subresource or new is None:
+            return Review(True)
+        if operation not in ("CREATE", "UPDATE") or is_deleting(new):
+            return Review(True)
+        if operation == "UPDATE" and old is not None and not _changed(old, new):
+            return Review(True)
+        field = _unknown_field(new)
+        if field is not None:
+            return self._refusal(
+                f'decoding request failed: cannot decode incoming new object: json: unknown field "{field}"'
+            )
+        try:
+            context = await self._context(new)
+        except ApiError as error:
+            name = self._settings.webhook_name
+            return Review(False, f'failed calling webhook "{name}": {error.message}', code=500)
+        if operation == "CREATE" or old is None:
+            errors = validate_create(new, context)
+        else:
+            errors = validate_update(old, new, context)
+        text = str(errors)
+        return self._refusal(f"validation failed: {text}") if text else Review(True)
+
+    def _refusal(self, text: str) -> Review:
+        return Review(False, f'admission webhook "{self._settings.webhook_name}" denied the request: {text}')
+
+    async def _context(self, workspace: Mapping[str, Any]) -> AdmissionContext:
+        settings = self._settings
+        config_maps = {place: await self._data(*place) for place in self._config_maps(workspace)}
+        nodes: list[dict[str, Any]] = []
+        if not settings.provisions_nodes:
+            nodes = (await self._client.list(NODES)).items
+        return AdmissionContext(
+            catalog=CATALOG,
+            config_map=lambda namespace, name: config_maps.get((namespace, name)),
+            nodes=lambda: nodes,
+            cloud=settings.cloud,
+            provisioner="azure-gpu-provisioner" if settings.provisions_nodes else "byo",
+            gates={"vLLM": settings.vllm_enabled},
+            release_namespace=settings.release_namespace,
+        )
+
+    def _config_maps(self, workspace: Mapping[str, Any]) -> set[tuple[str, str]]:
+        """The ConfigMaps that the rules may ask for, as (namespace, name)."""
+        namespace = str(workspace["metadata"].get("namespace") or "")
+        release = self._settings.release_namespace
+        wanted = {(release, INFERENCE_TEMPLATE)} if workspace.get("inference") else set()
+        for part in ("inference", "tuning"):
+            config = (workspace.get(part) or {}).get("config")
+            if config:
+                wanted.add((namespace, str(config)))
+        if tuning := workspace.get("tuning"):
+            wanted.add((release, template_name(str(tuning.get("method") or ""))))
+        return {place for place in wanted if place[0] and place[1]}
+
+    async def _data(self, namespace: str, name: str) -> Mapping[str, str] | None:
+        try:
+            found = await self._client.get(CONFIG_MAPS, name, namespace)
+        except NotFound:
+            return None
+        return dict(found.get("data") or {})
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether an update touches anything that a rule looks at.
+
+    Finalizers, labels and the operator's own annotations do not: Kaito checks those writes too, and so can never begin
+    on a workspace that was admitted with an adapter which its update rules refuse.
+    """
+    if any(old.get(part) != new.get(part) for part in _PARTS):
+        return True
+    return _annotations(old) != _annotations(new)
+
+
+def _annotations(obj: Mapping[str, Any]) -> dict[str, str]:
+    found = obj["metadata"].get("annotations") or {}
+    return {key: value for key, value in found.items() if key not in _OWN_ANNOTATIONS and key != _LAST_APPLIED}
+
+
+def _unknown_field(workspace: Mapping[str, Any]) -> str | None:
+    """The first field that a pod template or volume source does not have; the schema lets any through there."""
+    inference, tuning = workspace.get("inference") or {}, workspace.get("tuning") or {}
+    volumes = [(adapter.get("source") or {}).get("volumeSource") for adapter in inference.get("adapters") or ()]
+    volumes += [(tuning.get(part) or {}).get("volumeSource") for part in ("input", "output")]
+    places = [("PodTemplateSpec", inference.get("template")), *(("VolumeSource", volume) for volume in volumes)]
+    for type_name, value in places:
+        if (field := unknown_field(type_name, value)) is not None:
+            return field
+    return None

@@ -1,0 +1,108 @@
+"""The Reviewer as an HTTPS admission webhook, for API servers that are not ours."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kaito.operator.admission import Reviewer
+from kaito.operator.settings import OperatorSettings
+
+PATH = "/validate/"
+TIMEOUT_SECONDS = 10
+MAX_BODY_BYTES = 8 * 1024 * 1024
+"""Two copies of the largest object an API server takes (3 MiB), and what comes with them."""
+
+
+class WebhookServer:
+    """Answers `admission.k8s.io/v1` AdmissionReviews under `/validate/<webhook name>`."""
+
+    def __init__(self, reviewer: Reviewer, tls: ssl.SSLContext, settings: OperatorSettings) -> None:
+        self._reviewer = reviewer
+        self._tls = tls
+        self._path = PATH + settings.webhook_name
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
+        """Listen; returns the URL for the webhook's configuration. Port 0 takes a free one."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_post(self._path, self._answer)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls)
+        await site.start()
+        bound = self._runner.addresses[0][1]
+        return f"https://{host}:{bound}{self._path}"
+
+    async def stop(self) -> None:
+        """Stop listening; safe to call again."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            review = orjson.loads(await request.read())
+            asked = review["request"]
+            resource = asked["resource"]
+            gvr = (str(resource.get("group", "")), str(resource["version"]), str(resource["resource"]))
+            operation, uid = str(asked["operation"]), str(asked["uid"])
+        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+            return web.Response(status=400, text=f"not an AdmissionReview: {error!r}")
+        verdict = await self._reviewer.review(
+            operation,
+            gvr,
+            asked.get("oldObject"),
+            asked.get("object"),
+            subresource=str(asked.get("subResource") or ""),
+        )
+        response: dict[str, Any] = {"uid": uid, "allowed": verdict.allowed}
+        if verdict.warnings:
+            response["warnings"] = list(verdict.warnings)
+        if not verdict.allowed:
+            reason = "BadRequest" if verdict.code == 400 else "InternalError"
+            response["status"] = {
+                "status": "Failure",
+                "message": verdict.bare_message,
+                "reason": reason,
+                "code": verdict.code,
+            }
+        body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+        return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+
+def webhook_configuration(url: str, ca_pem: bytes, settings: OperatorSettings | None = None) -> dict[str, Any]:
+    """The ValidatingWebhookConfiguration for a WebhookServer at `url`, in Kaito's terms."""
+    name = (settings or OperatorSettings()).webhook_name
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": name},
+        "webhooks": [
+            {
+                "name": name,
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": {"url": url, "caBundle": base64.b64encode(ca_pem).decode()},
+                "failurePolicy": "Fail",
+                "matchPolicy": "Equivalent",
+                "sideEffects": "None",
+                "timeoutSeconds": TIMEOUT_SECONDS,
+                "namespaceSelector": {
+                    "matchExpressions": [{"key": "webhooks.knative.dev/exclude", "operator": "DoesNotExist"}]
+                },
+                "rules": [
+                    {
+                        "apiGroups": ["kaito.sh"],
+                        "apiVersions": ["v1alpha1", "v1beta1"],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": ["workspaces"],
+                        "scope": "*",
+                    }
+                ],
+            }
+        ],
+    }

@@ -1,0 +1,107 @@
+"""One pass over one workspace: read the world, make what is missing, write the status once."""
+
+from __future__ import annotations
+
+from kaito.kube.controller import Result
+from kaito.kube.errors import ApiError, Conflict, Unreachable
+from kaito.kube.objects import Key, is_deleting
+from kaito.kube.resources import JOBS, PODS, STATEFUL_SETS, WORKSPACES
+from kaito.operator.manifests.choices import serves_after_tuning
+from kaito.operator.workspace.context import Blocked, Context, Pass
+from kaito.operator.workspace.deletion import delete_workspace
+from kaito.operator.workspace.provisioning import (
+    ensure_accelerator_labels,
+    provision_nodes,
+    settle_target,
+    view_nodes,
+)
+from kaito.operator.workspace.revisions import sync_revision
+from kaito.operator.workspace.serving import ensure_inference
+from kaito.operator.workspace.status import Observation, compute_status, is_urgent
+from kaito.operator.workspace.tuning import ensure_tuning, release_surge, surge
+
+
+class WorkspaceReconciler:
+    """Brings workspaces to what they ask for; level-triggered.
+
+    Each pass starts from what is there, never from what the last pass thought, so a pass may end anywhere. Order of
+    steps: Kaito 0.12 `pkg/workspace/controllers/workspace_controller.go`.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._held: dict[Key, float] = {}
+        """Since when a workspace has had a status change that is not urgent, in monotonic seconds."""
+
+    async def reconcile(self, key: Key) -> Result | None:
+        """One pass; raises ApiError for what a retry may help."""
+        workspace = self._context.store.get(WORKSPACES, key.name, key.namespace)
+        if workspace is None:
+            self._held.pop(key, None)
+            return None
+        step = Pass(self._context, workspace)
+        if is_deleting(workspace):
+            self._held.pop(key, None)
+            await delete_workspace(step)
+            return None
+        failure: Exception | None = None
+        try:
+            await self._advance(step)
+        except (Conflict, Unreachable):
+            raise
+        except (Blocked, ApiError) as error:
+            failure = error
+        result = await self._report(step, failure)
+        if isinstance(failure, ApiError):
+            raise failure
+        return result
+
+    async def _advance(self, step: Pass) -> None:
+        await sync_revision(step)
+        settle_target(step)
+        assert step.target is not None
+        needed = step.target + surge(step)
+        if step.settings.provisions_nodes:
+            await provision_nodes(step, needed)
+        view = view_nodes(step, needed)
+        if not (view.claims_ready and view.nodes_ready):
+            return
+        await ensure_accelerator_labels(step)
+        if not view.ready:
+            return
+        if step.workspace.get("tuning") is not None:
+            await ensure_tuning(step)
+            await release_surge(step)
+        elif step.workspace.get("inference") is not None:
+            await ensure_inference(step)
+
+    async def _report(self, step: Pass, failure: Exception | None) -> Result | None:
+        """Write the status when it has changed; a change that flips nothing waits for more of its kind."""
+        old = step.workspace.get("status") or {}
+        new = compute_status(self._observe(step, failure), target=step.target, now=self._context.clock.now())
+        if new == old:
+            self._held.pop(step.key, None)
+            return None
+        now = self._context.clock.monotonic()
+        quiet = step.settings.status_quiet_seconds
+        if not is_urgent(old, new) and quiet > 0:
+            since = self._held.setdefault(step.key, now)
+            if now - since < quiet:
+                return Result(requeue_after=quiet - (now - since))
+        self._held.pop(step.key, None)
+        await step.store.update(WORKSPACES, {**step.workspace, "status": new}, subresource="status")
+        return None
+
+    def _observe(self, step: Pass, failure: Exception | None) -> Observation:
+        error = failure.message if isinstance(failure, ApiError) else str(failure) if failure else None
+        needed = (step.target or 0) + surge(step)
+        return Observation(
+            workspace=step.workspace,
+            nodes=view_nodes(step, needed),
+            stateful_set=step.store.get(STATEFUL_SETS, step.name, step.namespace),
+            job=step.store.get(JOBS, step.name, step.namespace),
+            pods=step.store.of(PODS, step.key),
+            revision=str(step.revision),
+            serves=serves_after_tuning(step.workspace, step.settings),
+            error=error,
+        )
