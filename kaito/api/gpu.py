@@ -101,7 +101,8 @@ def validate_mig_profile(profile: str) -> None:
     if _MIG_FORMAT.match(profile) is None:
         raise GpuConfigError(f"invalid MIG profile format {_go_quote(profile)}: expected format like '1g.10gb'")
     if profile not in MIG_PROFILES:
-        raise GpuConfigError(f"unsupported MIG profile {_go_quote(profile)}")
+        known = " ".join(sorted(MIG_PROFILES))
+        raise GpuConfigError(f"unknown MIG profile {_go_quote(profile)}: must be one of [{known}]")
 
 
 def mig_slice(profile: str) -> GpuConfig:

@@ -30,7 +30,7 @@ def parse_quantity(text: str) -> Fraction:
     except ValueError as error:
         raise QuantityError from error
     if suffix in _BINARY:
-        return value * 1024 ** _BINARY[suffix]
+        return Fraction(value * 1024 ** _BINARY[suffix])
     if suffix in _DECIMAL:
         return Fraction(value * Fraction(1000) ** _DECIMAL[suffix])
     if re.fullmatch(r"[eE][-+]?[0-9]+", suffix):

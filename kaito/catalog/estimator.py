@@ -84,7 +84,7 @@ def target_node_count(
     count = workspace.resource.count if workspace.resource else None
     if workspace.inference is None:
         return 1
-    runtime = (workspace.annotations.get(labels.RUNTIME) or "").lower()
+    runtime = workspace.annotations.get(labels.RUNTIME)
     if not vllm or runtime == "transformers":
         return 1 if count is None else count
     requested = count if count is not None and count > 0 else 1

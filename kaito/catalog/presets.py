@@ -65,10 +65,10 @@ def _preset(entry: dict[str, Any]) -> Preset:
 
 def is_valid_name(name: str) -> bool:
     """Whether Kaito takes `name` for a preset: an alias, a catalog id, or any `organisation/model`."""
-    if name.lower() in load().by_id or name in load().aliases:
+    if name.lower() in load().by_id or name.lower() in load().aliases:
         return True
-    organisation, slash, model = name.partition("/")
-    return bool(slash and organisation and model and "/" not in model)
+    organisation, _, model = name.partition("/")
+    return bool(organisation and model)
 
 
 def resolve(name: str) -> Preset:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -92,3 +92,9 @@ class LabelSelector(ApiModel):
     """Requirements, all of which must hold."""
     match_labels: dict[str, str] | None = crd()
     """Labels, all of which must be present with that value."""
+
+    @field_validator("match_labels", mode="before")
+    @classmethod
+    def _null_is_empty(cls, value: Any) -> Any:
+        """A null label value, which the API server stores, reads as an empty one, as in Go."""
+        return {key: "" if one is None else one for key, one in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,22 @@
+"""Admission of Workspaces: Kaito 0.12's rules and texts as pure functions.
+
+    errors = validate_create(workspace, context)
+    errors = validate_update(old, new, context)
+    str(errors) == ""   # admitted
+
+`context` carries everything that would be read from a cluster. Deliberate differences: `docs/deviations.md`.
+"""
+
+from kaito.api.validation.context import AdmissionContext, Catalog, ConfigMapLookup
+from kaito.api.validation.fielderrors import FieldErrors
+from kaito.api.validation.workspace import denial, validate_create, validate_update
+
+__all__ = [
+    "AdmissionContext",
+    "Catalog",
+    "ConfigMapLookup",
+    "FieldErrors",
+    "denial",
+    "validate_create",
+    "validate_update",
+]

@@ -1,0 +1,112 @@
+"""Admission against what Kaito 0.12.0 answered (recordings; skipped where they are absent)."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+
+from kaito.api.defaulting import apply_defaults
+from kaito.api.preset import Preset, TuningFacts
+from kaito.api.validation import AdmissionContext, FieldErrors, validate_create, validate_update
+from kaito.catalog import Tables
+from tests.unit.catalog.recordings import FOLDER, recording
+
+RELEASE_NAMESPACE = "kaito-workspace"
+# Tuning on a size that no table knows is refused here (docs/deviations.md, tests in test_deviations.py).
+DEVIATIONS = frozenset(
+    {
+        "tune-lora/it-padded",
+        "tune-lora/it-prefix-only",
+        "tune-lora/it-d-lower",
+        "tune-lora/cloud-arc-it-unknown",
+        "tune-lora/cloud-gcp-it-unknown",
+    }
+)
+# Answers of the API server before or around the webhook: unknown or mistyped fields of pod templates and volumes.
+DECODING = re.compile("^decoding request failed")
+
+
+@cache
+def _shared_objects() -> dict[str, Any]:
+    return dict(json.loads((FOLDER / "objects.json").read_text(encoding="utf-8")))
+
+
+def _fake(entry: dict[str, Any]) -> Preset:
+    return Preset(
+        name="",
+        model_id=entry["name"],
+        architecture="",
+        family="llama",
+        weights=entry["totalSafeTensorFileSize"],
+        disk="100Gi",
+        bytes_per_token=entry["bytesPerToken"],
+        token_limit=entry["modelTokenLimit"],
+        supports_distributed=entry["supportDistributedInference"],
+        tuning=TuningFacts(disk="100Gi") if entry["supportTuning"] else None,
+        transformers={} if entry["transformers"] else None,
+        download_at_runtime=entry["downloadAtRuntime"],
+        download_auth_required=entry["downloadAuthRequired"],
+    )
+
+
+def context_of(row: dict[str, Any]) -> AdmissionContext:
+    """The cluster and the settings that a row was recorded with."""
+    env = row["input"]["env"]
+    objects = [_shared_objects()[one] if isinstance(one, str) else one for one in row["input"]["objects"]]
+    maps = {
+        (one["metadata"]["namespace"], one["metadata"]["name"]): one.get("data") or {}
+        for one in objects
+        if one["kind"] == "ConfigMap"
+    }
+    return AdmissionContext(
+        catalog=Tables({one["name"]: _fake(one) for one in env.get("fakeModels", [])}),
+        config_map=lambda namespace, name: maps.get((namespace, name)),
+        nodes=lambda: [one for one in objects if one["kind"] == "Node"],
+        cloud=env.get("cloud", "azure"),
+        provisioner=env.get("provisioner", "azure-gpu-provisioner"),
+        gates=env.get("gates", {}),
+        release_namespace=env.get("releaseNamespace", RELEASE_NAMESPACE),
+        node_classes=env.get("nodeClasses", []),
+        csi_drivers=frozenset(one["metadata"]["name"] for one in objects if one["kind"] == "CSIDriver"),
+    )
+
+
+def normalised(text: str) -> str:
+    """The text with the list of SKUs, whose order is random in Kaito, sorted."""
+    return re.sub(r"Supported SKUs: \[([^\]]*)\]", lambda found: " ".join(sorted(found.group(1).split())), text)
+
+
+def expect_same(errors: FieldErrors, row: dict[str, Any]) -> None:
+    """Our answer is the recorded one, or a deviation that is listed."""
+    if row["error"].startswith("PANIC"):
+        return  # what is answered instead is tested by name in test_deviations.py
+    assert normalised(str(errors)) == normalised(row.get("error_norm", row["error"]))
+
+
+def _rows(name: str) -> list[Any]:
+    return [
+        row
+        for row in recording(name)
+        if not isinstance(row, dict)
+        or (
+            row["stage"] != "schema"
+            and not DECODING.match(row["error"])
+            and not row["input"]["env"].get("noClient")
+            and row["id"] not in DEVIATIONS
+        )
+    ]
+
+
+@pytest.mark.parametrize("row", _rows("validate_create"), ids=lambda row: row["id"])
+def test_a_new_workspace_is_judged_as_kaito_judges_it(row: dict[str, Any]) -> None:
+    expect_same(validate_create(apply_defaults(row["input"]["object"]), context_of(row)), row)
+
+
+@pytest.mark.parametrize("row", _rows("validate_update"), ids=lambda row: row["id"])
+def test_a_changed_workspace_is_judged_as_kaito_judges_it(row: dict[str, Any]) -> None:
+    old = apply_defaults(row["input"]["old"])
+    expect_same(validate_update(old, apply_defaults(row["input"]["object"]), context_of(row)), row)
