@@ -1,0 +1,110 @@
+"""Defaults of pods and of pod templates.
+
+A template gets less than a pod: what depends on the pod as a whole (service links, host ports, requests made equal to
+limits) is set on the pod that is made from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kaito.embedded.apiserver.kinds.defaulting.volumes import default_volume
+
+Json = dict[str, Any]
+LATEST: Final = "latest"
+
+
+def default_pod(pod: Json) -> None:
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
+    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+        limits = container.get("resources", {}).get("limits")
+        if limits:
+            requests = container["resources"].setdefault("requests", {})
+            for name, amount in limits.items():
+                requests.setdefault(name, amount)
+    spec.setdefault("enableServiceLinks", True)
+    _default_pod_resources(spec)
+    if spec.get("hostNetwork"):
+        for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+            for port in container.get("ports", ()):
+                if not port.get("hostPort"):
+                    port["hostPort"] = port.get("containerPort", 0)
+
+
+def _default_pod_resources(spec: Json) -> None:
+    """Pod-level limits become pod-level requests."""
+    resources = spec.get("resources")
+    if resources and resources.get("limits"):
+        requests = resources.setdefault("requests", {})
+        for name, amount in resources["limits"].items():
+            requests.setdefault(name, amount)
+
+
+def default_template(template: Json | None) -> None:
+    if template is not None:
+        default_pod_spec(template.setdefault("spec", {}))
+
+
+def default_pod_spec(spec: Json) -> None:
+    for volume in spec.get("volumes", ()):
+        default_volume(volume)
+    for container in (
+        *spec.get("initContainers", ()),
+        *spec.get("containers", ()),
+        *spec.get("ephemeralContainers", ()),
+    ):
+        default_container(container)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("restartPolicy", "Always")
+    if spec.get("securityContext") is None:
+        spec["securityContext"] = {}
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("schedulerName", "default-scheduler")
+
+
+def default_container(container: Json) -> None:
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    container.setdefault("imagePullPolicy", pull_policy(container.get("image", "")))
+    for port in container.get("ports", ()):
+        port.setdefault("protocol", "TCP")
+    for variable in container.get("env", ()):
+        field = (variable.get("valueFrom") or {}).get("fieldRef")
+        if field is not None:
+            field.setdefault("apiVersion", "v1")
+        file = (variable.get("valueFrom") or {}).get("fileKeyRef")
+        if file is not None:
+            file.setdefault("optional", False)
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if (probe := container.get(name)) is not None:
+            default_probe(probe)
+    for handler in (container.get("lifecycle") or {}).values():
+        if isinstance(handler, dict):
+            _default_http_get(handler)
+    context = container.get("securityContext")
+    if context is not None and context.get("procMount") == "":
+        context["procMount"] = "Default"
+
+
+def default_probe(probe: Json) -> None:
+    _default_http_get(probe)
+    if (grpc := probe.get("grpc")) is not None:
+        grpc.setdefault("service", "")
+    for name, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
+        probe.setdefault(name, value)
+
+
+def _default_http_get(handler: Json) -> None:
+    if (action := handler.get("httpGet")) is not None:
+        action.setdefault("path", "/")
+        action.setdefault("scheme", "HTTP")
+
+
+def pull_policy(image: str) -> str:
+    """Always for the tag latest, which an image without tag and digest has; IfNotPresent otherwise."""
+    name, _, digest = image.partition("@")
+    tag = name.rsplit("/", 1)[-1].partition(":")[2]
+    if not tag and not digest:
+        tag = LATEST
+    return "Always" if tag == LATEST else "IfNotPresent"

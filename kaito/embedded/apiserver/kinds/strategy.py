@@ -1,0 +1,236 @@
+"""What the server itself writes into built-in objects on create and update: the registry strategies of Kubernetes 1.34.
+
+Status belongs to the status subresource, spec to the main one; `metadata.generation` counts changes of what is desired.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+from kaito.embedded.apiserver.kinds.model import Kind
+from kaito.embedded.apiserver.kinds.qos import qos_class
+from kaito.embedded.apiserver.schemas.decoding import zero
+from kaito.embedded.apiserver.schemas.types import type_for
+
+Json = dict[str, Any]
+CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
+JOB_NAME: Final = "batch.kubernetes.io/job-name"
+LEGACY_CONTROLLER_UID: Final = "controller-uid"
+LEGACY_JOB_NAME: Final = "job-name"
+TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
+# Kinds whose generation counts; the parts that are compared (None: everything beside metadata, kind and status).
+GENERATION: Final[dict[str, tuple[str, ...] | None]] = {
+    "Pod": ("spec",), "PodTemplate": ("template",), "ReplicationController": ("spec",), "Deployment": ("spec",),
+    "ReplicaSet": ("spec",), "StatefulSet": ("spec",), "DaemonSet": ("spec",), "Job": ("spec",), "CronJob": ("spec",),
+    "PodDisruptionBudget": ("spec",), "Ingress": ("spec",), "IngressClass": ("spec",), "NetworkPolicy": ("spec",),
+    "PriorityClass": None, "EndpointSlice": None, "ValidatingWebhookConfiguration": ("webhooks",),
+    "MutatingWebhookConfiguration": ("webhooks",), "ValidatingAdmissionPolicy": ("spec",),
+    "ValidatingAdmissionPolicyBinding": ("spec",), "CustomResourceDefinition": ("spec",), "FlowSchema": ("spec",),
+    "PriorityLevelConfiguration": ("spec",), "DeviceClass": ("spec",), "ResourceSlice": ("spec",),
+}  # fmt: skip
+# Kinds whose status a create keeps: nodes report themselves.
+STATUS_KEPT_ON_CREATE: Final = frozenset({"Node"})
+# A PUT to a name that does not exist creates these.
+ALLOW_CREATE_ON_UPDATE: Final = frozenset({"Lease", "Event", "Endpoints", "LimitRange"})
+# A PUT of these must carry metadata.resourceVersion.
+REFUSE_UNCONDITIONAL_UPDATE: Final = frozenset(
+    {
+        "Lease",
+        "CustomResourceDefinition",
+        "APIService",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+    }
+)
+
+
+def has_status(kind: Kind) -> bool:
+    return "status" in kind.subresources
+
+
+def prepare_create(kind: Kind, obj: Json) -> Json:
+    """Resets what a client may not set on create, in place; returns the object.
+
+    Expects a decoded and defaulted object that already has `metadata.uid` and `metadata.creationTimestamp`.
+    """
+    metadata = obj.setdefault("metadata", {})
+    metadata.pop("generation", None)
+    if kind.kind in GENERATION and kind.group != "events.k8s.io":
+        metadata["generation"] = 1
+    if has_status(kind) and kind.kind not in STATUS_KEPT_ON_CREATE:
+        _reset_status(kind, obj)
+    match kind.kind:
+        case "Pod":
+            obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec", {}))}
+        case "Namespace":
+            _prepare_namespace(obj)
+        case "PersistentVolumeClaim":
+            obj["status"] = {"phase": "Pending"}
+        case "PersistentVolume":
+            obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": metadata.get("creationTimestamp")}
+        case "Job":
+            _select_own_pods(obj)
+        case "DaemonSet":
+            metadata["annotations"] = {**metadata.get("annotations", {}), TEMPLATE_GENERATION: "1"}
+        case "CustomResourceDefinition":
+            versions = obj.get("spec", {}).get("versions") or ()
+            obj["status"]["storedVersions"] = [v["name"] for v in versions if v.get("storage")]
+        case _:
+            pass
+    return obj
+
+
+def _reset_status(kind: Kind, obj: Json) -> None:
+    known = type_for(kind.api_version, kind.kind)
+    field = known.fields.get("status") if known is not None else None
+    if field is not None:
+        obj["status"] = zero(field.type)
+
+
+def _prepare_namespace(namespace: Json) -> None:
+    namespace["status"] = {"phase": "Active"}
+    spec = namespace.setdefault("spec", {})
+    if "kubernetes" not in spec.get("finalizers", ()):
+        spec["finalizers"] = [*spec.get("finalizers", ()), "kubernetes"]
+    metadata = namespace["metadata"]
+    metadata["labels"] = {**metadata.get("labels", {}), "kubernetes.io/metadata.name": metadata.get("name", "")}
+
+
+def _select_own_pods(job: Json) -> None:
+    """Jobs without manualSelector select by their own uid, and label their template and themselves for it."""
+    spec, metadata = job.setdefault("spec", {}), job["metadata"]
+    if spec.get("manualSelector"):
+        return
+    template = spec.setdefault("template", {}).setdefault("metadata", {})
+    uid, name = metadata.get("uid", ""), metadata.get("name", "")
+    own = {CONTROLLER_UID: uid, LEGACY_CONTROLLER_UID: uid, JOB_NAME: name, LEGACY_JOB_NAME: name}
+    shared = metadata.get("labels") is not None and metadata.get("labels") == template.get("labels")
+    template["labels"] = {**template.get("labels", {}), **own}
+    if shared:
+        # Labels that defaulting took over from the template are one and the same map in Go.
+        metadata["labels"] = dict(template["labels"])
+    spec["selector"] = spec.get("selector") or {}
+    spec["selector"]["matchLabels"] = {**spec["selector"].get("matchLabels", {}), CONTROLLER_UID: uid}
+
+
+def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> Json:
+    """Restores what this write may not change and counts the generation, in place; returns `new`.
+
+    `subresource` is empty, `status`, or another one (`scale`, `resize`, `ephemeralcontainers`, `finalize`, `approval`).
+    Expects a decoded and defaulted object; `old` is the stored one.
+    """
+    _keep_metadata(new, old)
+    if subresource == "status":
+        _keep_all_but_status(kind, new, old)
+        return new
+    if has_status(kind) and subresource not in ("approval",):
+        if "status" in old:
+            new["status"] = copy.deepcopy(old["status"])
+        else:
+            new.pop("status", None)
+    match kind.kind:
+        case "Namespace" if subresource != "finalize":
+            new["spec"] = {**new.get("spec", {}), "finalizers": old.get("spec", {}).get("finalizers")}
+            if new["spec"]["finalizers"] is None:
+                del new["spec"]["finalizers"]
+        case "DaemonSet":
+            _count_template(new, old)
+        case "Service":
+            _keep_cluster_ip(new.setdefault("spec", {}), old.get("spec", {}))
+        case "CustomResourceDefinition":
+            _store_versions(new)
+        case _:
+            pass
+    if kind.kind in GENERATION and _desired_changed(kind, new, old):
+        new["metadata"]["generation"] = old.get("metadata", {}).get("generation", 0) + 1
+    return new
+
+
+def _keep_metadata(new: Json, old: Json) -> None:
+    metadata, known = new.setdefault("metadata", {}), old.get("metadata", {})
+    for name in ("creationTimestamp", "generation", "deletionTimestamp"):
+        if name in known:
+            metadata[name] = known[name]
+        else:
+            metadata.pop(name, None)
+    metadata.setdefault("uid", known.get("uid", ""))
+    if "deletionGracePeriodSeconds" in known:
+        metadata.setdefault("deletionGracePeriodSeconds", known["deletionGracePeriodSeconds"])
+
+
+def _keep_all_but_status(kind: Kind, new: Json, old: Json) -> None:
+    for key in [key for key in new if key not in ("apiVersion", "kind", "metadata", "status")]:
+        del new[key]
+    for key, value in old.items():
+        if key not in ("apiVersion", "kind", "metadata", "status"):
+            new[key] = copy.deepcopy(value)
+    metadata, known = new["metadata"], old.get("metadata", {})
+    match kind.kind:
+        case "Deployment":
+            _restore(metadata, known, ("labels",))
+        case "Pod":
+            _restore(metadata, known, ("ownerReferences",))
+        case "CustomResourceDefinition" | "ServiceCIDR" | "ResourceClaim":
+            _restore(metadata, known, ("labels", "annotations", "finalizers", "ownerReferences"))
+        case _:
+            pass
+
+
+def _restore(metadata: Json, known: Json, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in known:
+            metadata[name] = copy.deepcopy(known[name])
+        else:
+            metadata.pop(name, None)
+
+
+def _count_template(new: Json, old: Json) -> None:
+    known = old.get("metadata", {}).get("annotations", {}).get(TEMPLATE_GENERATION, "0")
+    count = int(known) if known.isdigit() else 0
+    if new.get("spec", {}).get("template") != old.get("spec", {}).get("template"):
+        count += 1
+    metadata = new["metadata"]
+    metadata["annotations"] = {**metadata.get("annotations", {}), TEMPLATE_GENERATION: str(count)}
+
+
+def _keep_cluster_ip(spec: Json, known: Json) -> None:
+    """Updates that leave the address fields out keep the allocated ones (patchAllocatedValues)."""
+    if spec.get("type") == "ExternalName" or known.get("type") == "ExternalName":
+        return
+    for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if not spec.get(name) and name in known:
+            spec[name] = copy.deepcopy(known[name])
+    node_ports = {(p.get("protocol"), p.get("port")): p.get("nodePort") for p in known.get("ports", ())}
+    if spec.get("type") in ("NodePort", "LoadBalancer") and known.get("type") in ("NodePort", "LoadBalancer"):
+        for port in spec.get("ports", ()):
+            if not port.get("nodePort") and (found := node_ports.get((port.get("protocol"), port.get("port")))):
+                port["nodePort"] = found
+
+
+def _store_versions(crd: Json) -> None:
+    stored = crd.setdefault("status", {}).setdefault("storedVersions", [])
+    for version in crd.get("spec", {}).get("versions") or ():
+        if version.get("storage") and version["name"] not in (stored or ()):
+            crd["status"]["storedVersions"] = [*(stored or ()), version["name"]]
+
+
+def _desired_changed(kind: Kind, new: Json, old: Json) -> bool:
+    parts = GENERATION[kind.kind]
+    if parts is None:
+        skipped = {"apiVersion", "kind", "metadata", "status"}
+        parts = tuple({*new, *old} - skipped)
+        if kind.kind == "EndpointSlice" and _labels(new) != _labels(old):
+            return True
+    changed = any(new.get(part) != old.get(part) for part in parts)
+    if kind.kind == "Deployment":
+        changed = changed or _annotations(new) != _annotations(old)
+    return changed
+
+
+def _labels(obj: Json) -> Json:
+    return dict(obj.get("metadata", {}).get("labels") or {})
+
+
+def _annotations(obj: Json) -> Json:
+    return dict(obj.get("metadata", {}).get("annotations") or {})
