@@ -7,7 +7,7 @@ from typing import Any
 
 from kaito.api import labels
 from kaito.kube.objects import owner_reference
-from kaito.operator.manifests import names, selection
+from kaito.operator.manifests import names
 
 
 def inference_service(workspace: Mapping[str, Any], *, runtime: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def headless_service(workspace: Mapping[str, Any]) -> dict[str, Any]:
         "spec": {
             "type": "ClusterIP",
             "clusterIP": "None",
-            "selector": selection.pod_labels(workspace),
+            "selector": {labels.WORKSPACE_NAME: names.name_of(workspace)},
             "publishNotReadyAddresses": True,
         },
     }

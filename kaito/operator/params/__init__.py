@@ -14,7 +14,7 @@ METHODS = ("lora", "qlora")
 
 
 def params_template(method: str, flavor: ModelFlavor) -> str:
-    """The YAML text of one template: for `full` Kaito 0.12's values, for `tiny` ones that tune a model of 0.3 M weights."""
+    """One template as YAML: for `full` with the values of Kaito 0.12, for `tiny` with ones that tune 0.3 M weights."""
     return (resources.files(__name__) / f"{flavor}-{method}.yaml").read_text(encoding="utf-8")
 
 
