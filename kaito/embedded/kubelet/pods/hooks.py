@@ -1,0 +1,70 @@
+"""Commands the kubelet runs inside containers by itself: lifecycle handlers and exec probes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
+from kaito.embedded.kubelet.pods.starting import exec_spec
+from kaito.embedded.kubelet.probing.checks import BODY_LIMIT, check
+from kaito.embedded.kubelet.processes.runner import ProcessRunner, StartFailed, StreamName
+from kaito.kube.clock import Clock
+
+
+async def run_command(
+    runner: ProcessRunner, clock: Clock, run: ContainerRun, command: list[str], timeout: float | None
+) -> tuple[int | None, str]:
+    """Run a command in a container: exit code (None when ``timeout`` seconds were not enough) and output."""
+    output = bytearray()
+
+    def sink(stream: StreamName, data: bytes) -> None:
+        if len(output) < BODY_LIMIT:
+            output.extend(data[: BODY_LIMIT - len(output)])
+
+    if not command:
+        return 126, "no command"
+    try:
+        process = await runner.start(exec_spec(run, command, stdin=False, tty=False), sink)
+    except StartFailed as error:
+        return 126, str(error)
+    ending = asyncio.ensure_future(process.wait())
+    limit = asyncio.ensure_future(clock.sleep(timeout)) if timeout is not None else None
+    try:
+        await asyncio.wait([ending, limit] if limit else [ending], return_when=asyncio.FIRST_COMPLETED)
+        if ending.done():
+            return ending.result(), output.decode(errors="replace")
+        return None, output.decode(errors="replace")
+    finally:
+        if limit:
+            limit.cancel()
+        if not ending.done():
+            process.signal(signal.SIGKILL)
+            await asyncio.gather(ending, return_exceptions=True)
+
+
+async def run_handler(
+    runner: ProcessRunner,
+    clock: Clock,
+    record: ContainerRecord,
+    run: ContainerRun,
+    handler: Mapping[str, Any],
+    pod_ip: str,
+) -> str | None:
+    """Run a ``postStart`` or ``preStop`` handler: why it failed, or None."""
+    if action := handler.get("sleep"):
+        await clock.sleep(float(action.get("seconds") or 0))
+        return None
+    if action := handler.get("exec"):
+        code, output = await run_command(runner, clock, run, list(action.get("command") or ()), None)
+        return None if code == 0 else f"command {action.get('command')} exited with {code}: {output.strip()[:1000]}"
+    if "httpGet" in handler:
+        outcome = await check({**handler, "timeoutSeconds": 30}, record.spec, pod_ip, _no_command)
+        return None if outcome.healthy else outcome.output
+    return "handlers other than exec, httpGet and sleep are not implemented by the process kubelet"
+
+
+async def _no_command(command: list[str], timeout: float) -> tuple[int | None, str]:
+    return 126, "no command"

@@ -1,0 +1,97 @@
+"""Ending containers: preStop hook, SIGTERM, and SIGKILL when the grace period is over."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
+from kaito.kube.clock import Clock
+
+Hook = Callable[[ContainerRecord, ContainerRun, Mapping[str, Any]], Awaitable[str | None]]
+"""Runs a lifecycle handler: why it failed, or None."""
+
+
+class Deadline:
+    """A moment that may move closer while somebody waits for it."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._at = clock.monotonic() + seconds
+        self._moved = asyncio.Event()
+
+    def shorten(self, seconds: float) -> None:
+        """Be over in ``seconds`` from now, if that is sooner."""
+        at = self._clock.monotonic() + seconds
+        if at < self._at:
+            self._at = at
+            self._moved.set()
+            self._moved = asyncio.Event()
+
+    @property
+    def left(self) -> float:
+        """Seconds until it; never negative."""
+        return max(0.0, self._at - self._clock.monotonic())
+
+    async def wait_for(self, event: asyncio.Event) -> bool:
+        """Wait until ``event`` is set (True) or the deadline has come (False)."""
+        while not event.is_set():
+            left = self.left
+            if left <= 0:
+                return False
+            await first(event.wait(), self._moved.wait(), self._clock.sleep(left))
+        return True
+
+
+async def first(*waits: Awaitable[Any]) -> None:
+    """Return when one of ``waits`` is done; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def stop_run(record: ContainerRecord, run: ContainerRun, deadline: Deadline, hook: Hook) -> None:
+    """End one run of a container; returns when its process is gone."""
+    run.stopping = True
+    handler = (record.spec.get("lifecycle") or {}).get("preStop")
+    if handler and deadline.left > 0 and not run.ended.is_set():
+        hooked = asyncio.Event()
+
+        async def run_hook() -> None:
+            try:
+                await hook(record, run, handler)
+            finally:
+                hooked.set()
+
+        task = asyncio.create_task(run_hook())
+        try:
+            await deadline.wait_for(hooked)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    if deadline.left > 0:
+        run.process.signal(_stop_signal(record))
+        if await deadline.wait_for(run.ended):
+            return
+    run.process.signal(signal.SIGKILL)
+    await run.ended.wait()
+
+
+def _stop_signal(record: ContainerRecord) -> int:
+    name = (record.spec.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
+    return int(getattr(signal, name, signal.SIGTERM))
+
+
+async def stop_pod(records: Iterable[ContainerRecord], deadline: Deadline, hook: Hook) -> None:
+    """End all containers of a pod: first the main ones together, then sidecars from the last to the first."""
+    running = [(record, record.run) for record in records if record.running and record.run is not None]
+    main = [(record, run) for record, run in running if record.kind != "sidecar"]
+    await asyncio.gather(*(stop_run(record, run, deadline, hook) for record, run in main))
+    for record, run in reversed([(record, run) for record, run in running if record.kind == "sidecar"]):
+        await stop_run(record, run, deadline, hook)

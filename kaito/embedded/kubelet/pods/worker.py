@@ -1,0 +1,371 @@
+"""One pod: from its binding to the node to the end of its last process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from kaito.embedded.addresses import HOST_ADDRESS
+from kaito.embedded.kubelet.fields import PodFacts
+from kaito.embedded.kubelet.host import Host
+from kaito.embedded.kubelet.ipam import NoAddressLeft
+from kaito.embedded.kubelet.pods.backoff import Backoff
+from kaito.embedded.kubelet.pods.containers import ContainerKeeper
+from kaito.embedded.kubelet.pods.limits import exceeded
+from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun, Kind
+from kaito.embedded.kubelet.pods.recovery import restore
+from kaito.embedded.kubelet.pods.starting import ContainerStarter
+from kaito.embedded.kubelet.pods.status import PodState, pod_status
+from kaito.embedded.kubelet.pods.stopping import Deadline, first, stop_pod
+from kaito.embedded.kubelet.volumes.sources import MountFailed, PodVolumes
+from kaito.kube.errors import ApiError, Conflict, NotFound
+from kaito.kube.objects import parse_time
+from kaito.kube.resources import CONFIG_MAPS, PODS, SECRETS
+
+logger = logging.getLogger(__name__)
+
+TERMINAL = ("Succeeded", "Failed")
+DEFAULT_GRACE = 30.0
+
+
+class PodWorker:
+    """Keeps one pod as its spec says: looks at everything, does what is missing, waits for the next change.
+
+    ``run`` returns when the pod is gone from the API and nothing of it is left on the machine.
+    """
+
+    def __init__(self, host: Host, pod: dict[str, Any], *, recovered: bool = False) -> None:
+        self.pod = pod
+        self.uid: str = pod["metadata"]["uid"]
+        self.name: str = pod["metadata"]["name"]
+        self.namespace: str = pod["metadata"].get("namespace", "")
+        self.node: str = pod["spec"]["nodeName"]
+        self._host = host
+        self._clock = host.clock
+        self.layout = host.layout.pod(self.uid)
+        self._volumes = PodVolumes(host.client, host.clock, self.layout, self._lookup)
+        self.records = _records(host, pod)
+        self._keeper = ContainerKeeper(
+            host, self.records, ContainerStarter(host, self.layout, self._lookup), self._wake_up, self._facts
+        )
+        self._state = PodState(start_time=host.clock.now())
+        self._wake = asyncio.Event()
+        self._written: dict[str, Any] | None = None
+        self._gone = False
+        self._orphaned = False
+        self._deadline: Deadline | None = None
+        self._refresh_due = False
+        self._cleaned = False
+        self._next_refresh = 0.0
+        self._next_look = 0.0
+        self._mount_complaint = ""
+        if recovered:
+            restore(self.records, pod, now=host.clock.now(), monotonic=host.clock.monotonic())
+        address = (pod.get("status") or {}).get("podIP")
+        if address and (pod.get("status") or {}).get("phase") not in TERMINAL and self._reserve(address):
+            self._state = replace(self._state, pod_ip=address)
+
+    # ---- what the manager calls
+
+    def update(self, pod: dict[str, Any]) -> None:
+        """The pod changed in the API."""
+        self.pod = pod
+        if self._deadline is not None and pod["metadata"].get("deletionTimestamp"):
+            self._deadline.shorten(self._grace())
+        self._wake_up()
+
+    def gone(self) -> None:
+        """The pod is no longer in the API: end it at once."""
+        self._gone = True
+        if self._deadline is not None:
+            self._deadline.shorten(0)
+        self._wake_up()
+
+    def orphan(self) -> None:
+        """The pod's node is gone: end the pod and delete it."""
+        self._orphaned = True
+        self._wake_up()
+
+    def refresh_volumes(self) -> None:
+        """Something that a volume shows has changed."""
+        self._refresh_due = True
+        self._wake_up()
+
+    def mentions(self, kind: str, name: str) -> bool:
+        """Whether a volume shows the ConfigMap (``configMap``) or Secret (``secret``) of that name."""
+        for volume in self.pod["spec"].get("volumes") or ():
+            parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+            for part in parts:
+                source = part.get(kind) or {}
+                if name in (source.get("name"), source.get("secretName")):
+                    return True
+        return False
+
+    @property
+    def pod_ip(self) -> str:
+        """The pod's API address; empty while it has none."""
+        return self._state.pod_ip
+
+    def record(self, container: str) -> ContainerRecord | None:
+        """A container by name."""
+        return next((record for record in self.records if record.name == container), None)
+
+    async def kill(self, grace: float) -> None:
+        """End its processes without a word to the API: the kubelet itself ends."""
+        await stop_pod(self.records, Deadline(self._clock, grace), self._keeper.hook)
+        await self._keeper.close()
+
+    async def run(self) -> None:
+        """Work until the pod is gone."""
+        while True:
+            self._wake.clear()
+            try:
+                delay, done = await self._sync()
+            except (NotFound, Conflict) as error:
+                # Gone or replaced by another of its name; the informer will tell.
+                logger.debug("pod %s/%s: %s", self.namespace, self.name, error.message)
+                delay, done = self._host.settings.retry, False
+            except ApiError as error:
+                logger.info("pod %s/%s: %s", self.namespace, self.name, error.message)
+                delay, done = self._host.settings.retry, False
+            if done:
+                return
+            if delay is None:
+                await self._wake.wait()
+            elif not self._wake.is_set():
+                await first(self._wake.wait(), self._clock.sleep(delay))
+
+    # ---- one look
+
+    def _wake_up(self) -> None:
+        self._wake.set()
+
+    async def _sync(self) -> tuple[float | None, bool]:
+        """Do what is missing: (seconds until the next look or None, whether the pod is gone)."""
+        if self._gone:
+            await self._end(0.0)
+            await self._clean()
+            self.layout.remove()
+            return None, True
+        if self.pod["metadata"].get("deletionTimestamp") or self._orphaned:
+            return await self._delete(), False
+        if self._phase() in TERMINAL:
+            await self._end(self._spec_grace())
+            await self._clean()
+            await self._report()
+            return None, False
+        if (overdue := self._overdue()) is not None:
+            await self._fail("DeadlineExceeded", overdue)
+            return 0.0, False
+        if not await self._prepare():
+            await self._report()
+            return self._host.settings.retry, False
+        if (evicted := self._limit_exceeded()) is not None:
+            self._host.events.event(self.pod, "Warning", "Evicted", evicted)
+            await self._fail("Evicted", evicted)
+            return 0.0, False
+        delay = await self._keeper.advance(self.pod)
+        if self._keeper.initialized and not self._state.initialized:
+            self._state = replace(self._state, initialized=True)
+        if self._keeper.finished:
+            await self._end(self._spec_grace())
+            self._state = replace(self._state, terminal=True)
+            await self._clean()
+            await self._report()
+            return None, False
+        await self._report()
+        return self._soonest(delay), False
+
+    def _phase(self) -> str:
+        return self._state.phase or str((self.pod.get("status") or {}).get("phase") or "")
+
+    def _soonest(self, delay: float | None) -> float | None:
+        now = self._clock.monotonic()
+        waits = [delay] if delay is not None else []
+        if self._next_refresh:
+            waits.append(self._next_refresh - now)
+        if self._next_look:
+            waits.append(self._next_look - now)
+        if (left := self._seconds_left()) is not None:
+            waits.append(left)
+        return max(0.0, min(waits)) if waits else None
+
+    def _seconds_left(self) -> float | None:
+        limit = self.pod["spec"].get("activeDeadlineSeconds")
+        if limit is None:
+            return None
+        started = (self.pod.get("status") or {}).get("startTime")
+        begin = parse_time(started) if started else self._state.start_time or self._clock.now()
+        return (begin + timedelta(seconds=limit) - self._clock.now()).total_seconds()
+
+    def _overdue(self) -> str | None:
+        left = self._seconds_left()
+        if left is None or left > 0:
+            return None
+        return "Pod was active on the node longer than the specified deadline"
+
+    async def _fail(self, reason: str, message: str) -> None:
+        await self._end(self._spec_grace())
+        self._state = replace(self._state, phase="Failed", reason=reason, message=message, terminal=True)
+        await self._report()
+
+    async def _delete(self) -> float | None:
+        """End the pod's processes, report it, and take it out of the API."""
+        already_terminal = self._phase() in TERMINAL
+        await self._end(self._grace() if not self._orphaned else min(self._grace(), DEFAULT_GRACE))
+        if not self._gone:
+            if not already_terminal:
+                self._state = replace(self._state, terminal=True)
+                await self._report()
+            await self._host.client.delete(PODS, self.name, self.namespace, uid=self.uid, grace_seconds=0)
+        await self._clean()
+        # Finalizers may hold the object; the informer says when it is really gone.
+        return None
+
+    def _spec_grace(self) -> float:
+        value = self.pod["spec"].get("terminationGracePeriodSeconds")
+        return DEFAULT_GRACE if value is None else float(value)
+
+    def _grace(self) -> float:
+        value = self.pod["metadata"].get("deletionGracePeriodSeconds")
+        return self._spec_grace() if value is None else float(value)
+
+    async def _end(self, grace: float) -> None:
+        """End every container; the deadline can be shortened meanwhile."""
+        self._keeper.ending = True
+        if not any(record.running for record in self.records):
+            return
+        for record in self.records:
+            if record.running:
+                text = f"Stopping container {record.name}"
+                self._host.events.event(self.pod, "Normal", "Killing", text, field_path=record.event_path)
+        self._deadline = Deadline(self._clock, grace)
+        await stop_pod(self.records, self._deadline, self._keeper.hook)
+
+    async def _clean(self) -> None:
+        """Give back what only a live pod needs; logs stay until the pod is gone."""
+        if self._cleaned:
+            return
+        self._cleaned = True
+        await self._keeper.close()
+        if self._state.pod_ip:
+            self._host.pool.release(self._state.pod_ip, self.uid)
+        self.layout.remove_volumes()
+
+    # ---- what containers need
+
+    def _reserve(self, address: str) -> bool:
+        return address == HOST_ADDRESS or self._host.pool.reserve(self.node, address, self.uid)
+
+    async def _lookup(self, kind: str, name: str) -> Mapping[str, Any]:
+        return await self._host.client.get(CONFIG_MAPS if kind == "configmap" else SECRETS, name, self.namespace)
+
+    def _facts(self) -> PodFacts:
+        return PodFacts(self.pod, self._state.pod_ip, self._host.allocatable(self.node))
+
+    async def _prepare(self) -> bool:
+        """Address and volumes; False when something is missing still."""
+        if not self._state.pod_ip:
+            try:
+                address = (
+                    HOST_ADDRESS
+                    if self.pod["spec"].get("hostNetwork")
+                    else self._host.pool.allocate(self.node, self.uid)
+                )
+            except NoAddressLeft as error:
+                self._complain("FailedCreatePodSandBox", str(error))
+                return False
+            self._state = replace(self._state, pod_ip=address)
+        now = self._clock.monotonic()
+        try:
+            if not self._state.sandbox_ready:
+                await self._volumes.mount(self._facts())
+                self._state = replace(self._state, sandbox_ready=True)
+                self._keeper.folders = self._volumes.folders
+            elif self._refresh_due or (self._next_refresh and now >= self._next_refresh):
+                self._refresh_due = False
+                await self._volumes.refresh(self._facts())
+        except MountFailed as error:
+            self._complain("FailedMount", str(error))
+            if not self._state.sandbox_ready:
+                return False
+        settings = self._host.settings
+        if self._volumes.projected and now >= self._next_refresh:
+            self._next_refresh = now + settings.volume_period
+        return True
+
+    def _complain(self, reason: str, message: str) -> None:
+        """An event, once for each new message."""
+        if message != self._mount_complaint:
+            self._mount_complaint = message
+            self._host.events.event(self.pod, "Warning", reason, message)
+
+    def _limit_exceeded(self) -> str | None:
+        now = self._clock.monotonic()
+        if now < self._next_look:
+            return None
+        folders: dict[str, Path] = self._volumes.folders
+        looked, message = exceeded(self.pod, folders, self.records)
+        self._next_look = now + self._host.settings.eviction_period if looked else 0.0
+        return message
+
+    # ---- reporting
+
+    async def _report(self) -> None:
+        """Write the status when it differs from what the API has."""
+        status = pod_status(self._with_own_conditions(), self.records, self._state, now=self._clock.now())
+        if status == self._written:
+            return
+        current = self.pod.get("status") or {}
+        if self._written is None and all(current.get(key) == value for key, value in status.items()):
+            return
+        patch = {"metadata": {"uid": self.uid}, "status": status}
+        await self._host.client.patch(PODS, self.name, patch, self.namespace, kind="strategic", subresource="status")
+        self._written = status
+
+    def _with_own_conditions(self) -> dict[str, Any]:
+        """The pod as the informer knows it, our own last word in place of what it may not have heard yet."""
+        if self._written is None:
+            return self.pod
+        status = dict(self.pod.get("status") or {})
+        own = {condition["type"]: condition for condition in self._written["conditions"]}
+        foreign = {
+            condition["type"]: condition
+            for condition in status.get("conditions") or ()
+            if condition["type"] not in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+        }
+        status["conditions"] = list((own | foreign).values())
+        for key in ("phase", "startTime"):
+            if key in self._written:
+                status[key] = self._written[key]
+        return {**self.pod, "status": status}
+
+    def runs(self, container: str) -> tuple[ContainerRecord, ContainerRun] | None:
+        """A container with its present run, or None while there is none."""
+        record = self.record(container)
+        return (record, record.run) if record is not None and record.run is not None else None
+
+
+def _records(host: Host, pod: Mapping[str, Any]) -> list[ContainerRecord]:
+    records: list[ContainerRecord] = []
+    spec = pod["spec"]
+    for container in spec.get("initContainers") or ():
+        kind: Kind = "sidecar" if container.get("restartPolicy") == "Always" else "init"
+        records.append(_record(host, container, kind))
+    records.extend(_record(host, container, "main") for container in spec["containers"])
+    return records
+
+
+def _record(host: Host, container: Mapping[str, Any], kind: Kind) -> ContainerRecord:
+    settings = host.settings
+    return ContainerRecord(
+        spec=container,
+        kind=kind,
+        crash=Backoff(host.clock, settings.crash_backoff, settings.crash_backoff_max),
+        pull=Backoff(host.clock, settings.pull_backoff, settings.crash_backoff_max),
+    )

@@ -1,0 +1,124 @@
+"""One probe, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from kaito.embedded.addresses import socket_address
+
+BODY_LIMIT = 10 * 1024
+"""Bytes of an HTTP answer or of a command's output that a probe reads (the kubelet's limit)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a probe succeeded, and what it said."""
+
+    healthy: bool
+    output: str = ""
+
+
+Command = Callable[[list[str], float], Awaitable[tuple[int | None, str]]]
+"""Runs a command in the container within so many seconds: (exit code or None on timeout, output)."""
+
+
+def unsupported(probe: Mapping[str, Any]) -> str | None:
+    """Why the process kubelet cannot run a probe, or None."""
+    if any(kind in probe for kind in ("httpGet", "tcpSocket", "exec")):
+        return None
+    kind = "grpc" if "grpc" in probe else "of no type"
+    return f"probe {kind} is not implemented by the process kubelet; use httpGet, tcpSocket or exec"
+
+
+async def check(probe: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str, run: Command) -> Outcome:
+    """Run ``probe`` against the container of the pod at API address ``pod_ip``."""
+    timeout = float(probe.get("timeoutSeconds") or 1)
+    if action := probe.get("httpGet"):
+        return await _http(action, container, pod_ip, timeout)
+    if action := probe.get("tcpSocket"):
+        return await _tcp(action, container, pod_ip, timeout)
+    command = list((probe.get("exec") or {}).get("command") or ())
+    code, output = await run(command, timeout)
+    if code is None:
+        return Outcome(False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s')
+    return Outcome(code == 0, output)
+
+
+def port_number(port: Any, container: Mapping[str, Any]) -> int:
+    """A port given as a number or as the name of one of the container's ports. ValueError."""
+    if isinstance(port, int):
+        return port
+    for entry in container.get("ports") or ():
+        if entry.get("name") == port:
+            return int(entry["containerPort"])
+    if str(port).isdigit():
+        return int(port)
+    raise ValueError(f"couldn't find port: {port!r}")
+
+
+async def _tcp(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str, timeout: float) -> Outcome:
+    try:
+        port = port_number(action["port"], container)
+    except ValueError as error:
+        return Outcome(False, str(error))
+    host = action.get("host") or pod_ip
+    try:
+        async with asyncio.timeout(timeout):
+            _, writer = await asyncio.open_connection(socket_address(host), port)
+    except TimeoutError:
+        return Outcome(False, f"dial tcp {host}:{port}: i/o timeout")
+    except OSError as error:
+        return Outcome(False, f"dial tcp {host}:{port}: connect: {_reason(error)}")
+    writer.close()
+    return Outcome(True)
+
+
+async def _http(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str, timeout: float) -> Outcome:
+    try:
+        port = port_number(action["port"], container)
+    except ValueError as error:
+        return Outcome(False, str(error))
+    host = action.get("host") or pod_ip
+    scheme = (action.get("scheme") or "HTTP").lower()
+    path = action.get("path") or "/"
+    path = path if path.startswith("/") else f"/{path}"
+    shown = f"{scheme}://{host}:{port}{path}"
+    headers = {"User-Agent": "kube-probe/1.34", "Accept": "*/*", "Connection": "close", "Host": f"{host}:{port}"}
+    for header in action.get("httpHeaders") or ():
+        headers[header["name"]] = header.get("value", "")
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as session,
+            session.get(
+                f"{scheme}://{socket_address(host)}:{port}{path}",
+                headers=headers,
+                allow_redirects=False,
+                ssl=False,  # probes do not verify certificates, as in Kubernetes
+            ) as answer,
+        ):
+            body = (await answer.content.read(BODY_LIMIT)).decode(errors="replace")
+            status = answer.status
+            location = answer.headers.get("Location", "")
+    except TimeoutError:
+        return Outcome(False, f'Get "{shown}": context deadline exceeded (Client.Timeout exceeded)')
+    except aiohttp.ClientConnectorError as error:
+        return Outcome(False, f'Get "{shown}": dial tcp {host}:{port}: connect: {_reason(error.os_error)}')
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return Outcome(False, f'Get "{shown}": {error or type(error).__name__}')
+    if 200 <= status < 400:
+        if status >= 300 and urlsplit(location).hostname not in (None, host):
+            return Outcome(True, f"Probe terminated redirects, Response body: {body}")
+        return Outcome(True, body)
+    return Outcome(False, f"HTTP probe failed with statuscode: {status}")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower():
+        return "connection refused"
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,1 @@
+"""Containers as local processes: starting, watching, ending and recognising them."""

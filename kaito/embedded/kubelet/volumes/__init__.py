@@ -1,0 +1,1 @@
+"""Volumes of pods as folders and symlinks: nothing needs rights that a user has not."""
