@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kaito.cluster.base import ClusterError
-from kaito.embedded.kubelet.processes.procfs import start_time
+from kaito.embedded.kubelet.processes.procfs import start_ticks
 
 NEEDED = ("etcd", "kube-apiserver")
 WHERE_TO_GET = (
@@ -101,7 +101,7 @@ def end_recorded(folder: Path) -> None:
     if not path.exists():
         return
     for pid, started in json.loads(path.read_text()):
-        if start_time(pid) == started:
+        if start_ticks(pid) == started:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     path.unlink()
@@ -125,7 +125,7 @@ def assets() -> dict[str, Path]:
 def _record(folder: Path, pid: int) -> None:
     path = folder / _RECORDS
     records = json.loads(path.read_text()) if path.exists() else []
-    path.write_text(json.dumps([*records, [pid, start_time(pid)]]))
+    path.write_text(json.dumps([*records, [pid, start_ticks(pid)]]))
 
 
 def _end_with_parent() -> None:
