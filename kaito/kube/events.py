@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -34,6 +34,7 @@ class EventRecorder:
         self._clock: Clock = clock or SystemClock()
         self._seen: OrderedDict[tuple[str, ...], dict[str, Any]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._serial = itertools.count()
         self._locks: dict[tuple[str, ...], asyncio.Lock] = {}
 
     def event(
@@ -100,12 +101,13 @@ class EventRecorder:
                 known["count"] = count
                 self._seen.move_to_end(identity)
                 return
-        digest = hashlib.sha256("\0".join((*identity, str(self._clock.now().timestamp()))).encode()).hexdigest()
+        # Named as client-go does, so that events of one second sort in the order they were recorded.
+        moment = int(self._clock.now().timestamp() * 1e9) + next(self._serial)
         source = {"component": self._component} | ({"host": self._host} if self._host else {})
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{reference['name'][:230]}.{digest[:16]}", "namespace": namespace},
+            "metadata": {"name": f"{reference['name'][:230]}.{moment:x}", "namespace": namespace},
             "involvedObject": reference,
             "reason": reason,
             "message": message,
