@@ -29,17 +29,15 @@ _REFUSED = {
 }
 
 
-def read_adapter(name: str, folder: Path, model: Any, *, strength: float = 1.0) -> Variant:
-    """The adapter in `folder` at `strength`, in the model's dtype and on its device.
+def read_deltas(name: str, folder: Path, *, strength: float = 1.0) -> dict[str, LowRank]:
+    """The low-rank deltas of the adapter in `folder` at `strength`, by module path, as float32 on the CPU.
 
-    The layer's delta is strength x alpha / r (alpha / sqrt(r) with rsLoRA) x B·A, with peft's rank and alpha
-    patterns. Raises `AdapterRefused` with one sentence when files are missing or unreadable, the adapter is of
-    another kind, or it does not fit the model.
+    A layer's delta is strength x alpha / r (alpha / sqrt(r) with rsLoRA) x B·A, with peft's rank and alpha patterns.
+    Raises `AdapterRefused` with one sentence when files are missing or unreadable, or the adapter is of another kind.
     """
     config = _read_config(name, folder)
-    tensors = _read_tensors(name, folder)
     pairs: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in tensors.items():
+    for key, tensor in _read_tensors(name, folder).items():
         match = _KEY.match(key)
         if match is None:
             raise AdapterRefused(
@@ -51,12 +49,50 @@ def read_adapter(name: str, folder: Path, model: Any, *, strength: float = 1.0) 
     deltas = {}
     for path, sides in pairs.items():
         down, up = sides.get("A"), sides.get("B")
-        if down is None or up is None:
-            raise AdapterRefused(f"Adapter {name}: layer {path} has only one of its two matrices")
-        _check_fit(name, path, down, up, model)
+        if down is None or up is None or down.dim() != 2 or up.dim() != 2 or down.shape[0] != up.shape[1]:
+            raise AdapterRefused(f"Adapter {name}: layer {path} has no pair of matrices that fit each other")
         scale = strength * _scaling(config, path, rank=down.shape[0])
-        deltas[path] = LowRank(down.to(model.device, model.dtype), (up.float() * scale).to(model.device, model.dtype))
-    return Variant(name, deltas)
+        deltas[path] = LowRank(down.float(), up.float() * scale)
+    return deltas
+
+
+def read_adapter(name: str, folder: Path, model: Any, *, strength: float = 1.0) -> Variant:
+    """`read_deltas` for a loaded model, in its dtype and on its device. Raises `AdapterRefused` also when it does not
+    fit."""
+    deltas = read_deltas(name, folder, strength=strength)
+    for path, delta in deltas.items():
+        _check_fit(name, path, delta, model)
+    return Variant(
+        name, {path: LowRank(*(matrix.to(model.device, model.dtype) for matrix in d)) for path, d in deltas.items()}
+    )
+
+
+def write_adapter(folder: Path, deltas: Mapping[str, LowRank]) -> int:
+    """Writes deltas as an adapter folder in peft's layout, with one rank (the largest; zeros fill up) and scaling 1.
+
+    Returns the rank. For engines that read folders only.
+    """
+    from safetensors.torch import save_file
+
+    rank = max(delta.down.shape[0] for delta in deltas.values())
+    tensors = {}
+    for path, delta in deltas.items():
+        missing = rank - delta.down.shape[0]
+        prefix = f"base_model.model.{path}"
+        tensors[f"{prefix}.lora_A.weight"] = torch.nn.functional.pad(delta.down, (0, 0, 0, missing)).contiguous()
+        tensors[f"{prefix}.lora_B.weight"] = torch.nn.functional.pad(delta.up, (0, missing)).contiguous()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": rank,
+        "lora_alpha": rank,
+        "bias": "none",
+        "target_modules": sorted({path.rpartition(".")[2] for path in deltas}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return rank
 
 
 def _read_config(name: str, folder: Path) -> Mapping[str, Any]:
@@ -93,7 +129,7 @@ def _read_tensors(name: str, folder: Path) -> dict[str, torch.Tensor]:
     raise AdapterRefused(f"Adapter {name}: {safe} does not exist")
 
 
-def _check_fit(name: str, path: str, down: torch.Tensor, up: torch.Tensor, model: Any) -> None:
+def _check_fit(name: str, path: str, delta: LowRank, model: Any) -> None:
     try:
         module = model.get_submodule(path)
     except AttributeError:
@@ -103,14 +139,10 @@ def _check_fit(name: str, path: str, down: torch.Tensor, up: torch.Tensor, model
         raise AdapterRefused(
             f"Adapter {name}: layer {path} is a {type(module).__name__}, only linear layers can be adapted"
         )
-    if (
-        down.dim() != 2
-        or up.dim() != 2
-        or (down.shape[1], up.shape[0], up.shape[1]) != (inputs, outputs, down.shape[0])
-    ):
+    if (delta.down.shape[1], delta.up.shape[0]) != (inputs, outputs):
         raise AdapterRefused(
             f"Adapter {name}: layer {path} has {inputs} inputs and {outputs} outputs, but the adapter's matrices are "
-            f"{tuple(down.shape)} and {tuple(up.shape)}; it was trained for another base model"
+            f"{tuple(delta.down.shape)} and {tuple(delta.up.shape)}; it was trained for another base model"
         )
 
 

@@ -13,7 +13,7 @@ import torch
 from ..generation import AdapterChoice, EngineStats, GenerationRequest, Piece, PromptTooLong, UnknownAdapter
 from .adapter_files import read_adapter
 from .codec import TokenizerCodec
-from .decoder import Decoder
+from .decoder import Decoder, UnsupportedModel
 from .lora import BASE_VARIANT, AdaptedLayers, Variant, weighted_sum
 from .scheduling import Scheduler, SchedulingLimits
 from .sequences import SequenceState
@@ -47,7 +47,10 @@ class BatchingEngine:
         self._layers = AdaptedLayers(model)
         self._adapters: dict[str, tuple[Variant, float]] = {}
         self._merged = BASE_VARIANT
-        token_bytes = self._warm_up()
+        try:
+            token_bytes = self._warm_up()
+        except Exception as error:  # whatever an unusual architecture raises, it means this
+            raise UnsupportedModel(f"{type(model).__name__} does not run on rows: {error}") from error
         self._context_length = max(1, min(length, limits.cache_bytes // max(1, token_bytes)))
         self._mail: list[tuple[_Listener, Piece | Exception]] = []
         self._scheduler = Scheduler(self._decoder, self._layers, limits, token_bytes=token_bytes, flush=self._deliver)

@@ -20,9 +20,9 @@ from ..bodies import RequestBody, read_body
 from ..generation import Engine, GenerationRequest, Sampling
 from ..openapi import json_request
 from ..problems import Problem
+from ..request_ids import request_id
 from ..serving_state import ServingState
 from .messages import encode, render_prompt
-from .request_ids import request_id
 
 
 class ChatMessage(BaseModel):

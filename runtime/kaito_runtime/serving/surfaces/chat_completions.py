@@ -16,10 +16,10 @@ from ..bodies import read_body
 from ..generation import Engine, GenerationError, GenerationRequest, TokenLogprob
 from ..openapi import json_request
 from ..problems import Problem
+from ..request_ids import request_id
 from ..serving_state import ServingState
 from .events import DONE, event
 from .messages import Message, render_prompt
-from .request_ids import request_id
 from .sampling_fields import SamplingFields, fit_tokens, usage
 
 
@@ -96,9 +96,7 @@ def routes(state: ServingState) -> APIRouter:
             GenerationRequest(
                 id=f"{name}-{index}",
                 prompt=prompt,
-                sampling=body.to_sampling(
-                    engine, max_tokens=limit, default_temperature=0.0, logprobs=logprobs, n=index
-                ),
+                sampling=body.to_sampling(engine, max_tokens=limit, logprobs=logprobs, index=index),
                 adapter=choice,
                 stream=bool(body.stream),
                 timeout=state.settings.timeout,
@@ -107,8 +105,7 @@ def routes(state: ServingState) -> APIRouter:
         ]
         head = {"id": name, "created": int(time.time()), "model": model}
         if body.stream:
-            options = body.stream_options
-            chunks = _chunks(engine, requests, head, with_usage=options is not None and options.include_usage)
+            chunks = _chunks(engine, requests, head, with_usage=body.wants_usage)
             return await EventStream.begin(request, chunks)
         answers = await unless_gone(request, collect_all(engine, requests))
         choices = [

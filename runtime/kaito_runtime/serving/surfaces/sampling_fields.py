@@ -58,10 +58,8 @@ class SamplingFields(RequestBody):
                 raise ValueError(f"{key[:32]!r} is not a token id")
         return bias
 
-    def to_sampling(
-        self, engine: Engine, *, max_tokens: int | None, default_temperature: float, logprobs: int | None, n: int = 0
-    ) -> Sampling:
-        """`n`: which of several answers this is; it moves the seed, so that answers differ and each can be
+    def to_sampling(self, engine: Engine, *, max_tokens: int | None, logprobs: int | None, index: int = 0) -> Sampling:
+        """`index`: which of several answers this is; it moves the seed, so that answers differ and each can be
         reproduced."""
         vocabulary = engine.codec.vocabulary_size
         bias = {int(key): value for key, value in (self.logit_bias or {}).items() if len(key) < 20}
@@ -75,11 +73,11 @@ class SamplingFields(RequestBody):
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         return Sampling(
             max_tokens=max_tokens,
-            temperature=default_temperature if self.temperature is None else self.temperature,
+            temperature=default_temperature(self._samples()) if self.temperature is None else self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
             top_k=max(0, self.top_k or 0),
             min_p=self.min_p or 0.0,
-            seed=None if self.seed is None else self.seed + n,
+            seed=None if self.seed is None else self.seed + index,
             stop=stop,
             stop_token_ids=tuple(self.stop_token_ids or ()),
             frequency_penalty=self.frequency_penalty or 0.0,
@@ -92,9 +90,24 @@ class SamplingFields(RequestBody):
             skip_special_tokens=self.skip_special_tokens is not False,
         )
 
+    def _samples(self) -> bool:
+        """Whether the request makes sense with sampling only."""
+        limited = (self.top_p or 1.0) < 1.0 or (self.top_k or 0) > 0 or bool(self.min_p)
+        return limited or self.seed is not None or (self.n or 1) > 1
+
+    @property
+    def wants_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage
+
     def check_stream_options(self) -> None:
         if self.stream_options is not None and not self.stream:
             raise Problem(400, "stream_options is only allowed when stream is true", param="stream_options")
+
+
+def default_temperature(samples: bool) -> float:
+    """Without a temperature answers are greedy, so that the same request has the same answer; but a request that
+    limits or seeds the draw, or asks for several answers, means to draw, at OpenAI's default of 1."""
+    return 1.0 if samples else 0.0
 
 
 def fit_tokens(engine: Engine, prompt: int, asked: int | None, default: int) -> int | None:
