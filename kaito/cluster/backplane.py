@@ -23,6 +23,7 @@ from kaito.cluster.stand_ins import build_tiny_model, default_mirrors, tools_fol
 from kaito.embedded.controllers import add_controllers
 from kaito.embedded.kubelet.images import ImageTable
 from kaito.embedded.kubelet.manager import KubeletManager
+from kaito.embedded.kubelet.settings import KubeletSettings
 from kaito.embedded.pki import Authority
 from kaito.embedded.proxy.service_proxy import ServiceProxy
 from kaito.embedded.registry.server import Credentials, RegistryServer
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 REGISTRY_USER = "kaito"
 REGISTRY_SECRET = "kaito-registry"  # noqa: S105 - the Secret's name, not its content
 REGISTRY_GLOB = "*.azurecr.io"
+CRASH_BACKOFF_SECONDS = 1.0
+"""Seconds before a crashed container's first restart; a real kubelet waits 10, which teaches nobody on a laptop."""
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "TMPDIR")
 """Variables of our own environment that containers get: none that could carry a secret."""
 
@@ -131,17 +134,17 @@ class Backplane:
             add_scheduler(manager)
             self._spawn(manager.run(), "controllers")
         self._proxy = ServiceProxy(client)
+        await self._proxy.start()
         self._spawn(self._proxy.run(), "service proxy")
-        self._closing.push_async_callback(self._proxy.stop)
-        await self._settled(self._proxy.ready.wait(), "service proxy")
         kubelet = self._kubelet = KubeletManager(
             client,
             root=self._folder.kubelet.absolute(),
-            images=ImageTable.load(self._options.images),
+            images=ImageTable.load(*((self._options.images,) if self._options.images else ())),
             serving=self._authority.issue("kubelet", hosts=("127.0.0.1", "localhost")),
             client_ca_pem=self._authority.ca_pem,
             clock=SystemClock(),
             environment=self._container_environment(),
+            settings=KubeletSettings(http_proxy=self._proxy.http_proxy_url, crash_backoff=CRASH_BACKOFF_SECONDS),
         )
         self._spawn(kubelet.run(), "kubelet")
         self._closing.push_async_callback(kubelet.stop)
@@ -151,7 +154,7 @@ class Backplane:
         provider = create_provider(self._options.provider, {"client": client, "substrate": "process"})
         await provider.start()
         self._closing.push_async_callback(provider.aclose)
-        self.settings = OperatorSettings.for_provider(provider.info.capabilities)
+        self.settings = OperatorSettings(model_flavor=provider.info.capabilities.model_flavor)
         await install(client, self.settings)
         await self._publish_mirrors(client, self.settings.release_namespace)
         await create_registry_secret(client, self.registry, "default")
@@ -172,10 +175,7 @@ class Backplane:
     def _container_environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(tools_folder()), os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment = {"PATH": path, "HOME": str(Path.home()), **passed}
-        if self._proxy is not None and self._proxy.http_proxy_url:
-            environment |= {"http_proxy": self._proxy.http_proxy_url, "no_proxy": "127.0.0.1,localhost"}
-        return environment
+        return {"PATH": path, "HOME": str(Path.home()), **passed}
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         def ended(task: asyncio.Task[None]) -> None:

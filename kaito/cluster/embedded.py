@@ -16,7 +16,6 @@ from kaito.embedded.apiserver.store import Store
 from kaito.embedded.pki import Authority, PkiError, ServiceAccountKey
 from kaito.kube.access import Access, trust
 from kaito.kube.client import Client
-from kaito.kube.resources import Resource
 from kaito.operator.admission import Reviewer
 
 logger = logging.getLogger(__name__)
@@ -131,6 +130,13 @@ class EmbeddedCluster:
     async def _review(self, request: AdmissionRequest) -> AdmissionDecision:
         if self._reviewer is None or request.group != GUARDED_GROUP or request.operation == "DELETE":
             return AdmissionDecision(allowed=True)
-        resource = Resource(request.group, request.version, request.resource, "")
-        review = await self._reviewer.review(request.operation, resource, request.old_object, request.object)
-        return AdmissionDecision(allowed=review.allowed, message=review.message, warnings=list(review.warnings))
+        review = await self._reviewer.review(
+            request.operation,
+            (request.group, request.version, request.resource),
+            request.old_object,
+            request.object,
+            subresource=request.subresource,
+        )
+        return AdmissionDecision(
+            allowed=review.allowed, message=review.message, code=review.code, warnings=list(review.warnings)
+        )

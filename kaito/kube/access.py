@@ -65,7 +65,7 @@ async def from_kubeconfig(path: Path | str | None = None, *, context: str | None
     async def refresh() -> str | None:
         if renews:
             await configuration.refresh_api_key_hook(configuration)
-        token = configuration.get_api_key_with_prefix("BearerToken") or configuration.get_basic_auth_token()
+        token = await configuration.get_api_key_with_prefix("BearerToken") or configuration.get_basic_auth_token()
         return str(token) if token else None
 
     _, active = config.list_kube_config_contexts(config_file=str(path) if path else None)

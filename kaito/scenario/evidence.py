@@ -82,6 +82,8 @@ class Evidence:
     answers: list[Answer] = field(default_factory=list)
     adapter: Adapter = field(default_factory=Adapter)
     tuning: Tuning = field(default_factory=Tuning)
+    events: dict[str, int] = field(default_factory=dict)
+    """How often each event was reported in a container's log, such as `step` or `push-retry`."""
     warnings: list[str] = field(default_factory=list)
     """Warning events, each once."""
 

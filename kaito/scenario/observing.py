@@ -244,16 +244,17 @@ class Observer:
     def _take(self, container: str, event: dict[str, Any]) -> None:
         """Turn what the runtime reports into evidence and progress."""
         name, tuning, adapter = event["event"], self._evidence.tuning, self._evidence.adapter
-        if name == "tuning_started":
+        self._evidence.events[name] = self._evidence.events.get(name, 0) + 1
+        if name == "tuning-started":
             self._begin(f"tune {container}")
             tuning.method = event.get("method")
-            tuning.quantized_layers = int(event.get("quantized_layers") or 0)
+            tuning.quantized_layers = int(event.get("four_bit_layers") or 0)
         elif name == "step":
             step, loss = int(event["step"]), float(event["loss"])
             if not tuning.loss or tuning.loss[-1][0] < step:
                 tuning.loss.append((step, loss))
                 self._listener.loss(step, int(event["steps"]) if event.get("steps") else None, loss)
-        elif name == "tuning_completed":
+        elif name == "tuning-completed":
             self._end(f"tune {container}")
             self._begin("push")
         elif name == "pushed":

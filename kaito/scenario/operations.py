@@ -178,7 +178,7 @@ async def inject(context: Context, arguments: Fault) -> str:
         return bool(labels.get(key) == value and (pod.get("status") or {}).get("phase") == "Running")
 
     while True:
-        seen = arguments.after_event != "step" or bool(context.evidence.tuning.loss)
+        seen = arguments.after_event is None or arguments.after_event in context.evidence.events
         pods = context.observer.pods(selected) if seen else []
         killed = []
         for pod in pods:
