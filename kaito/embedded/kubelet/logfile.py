@@ -63,6 +63,11 @@ class ContainerLog:
         os.close(self._file)
         self._wake()
 
+    def unfinished(self) -> list[tuple[StreamName, bytes]]:
+        """Beginnings of lines that are not on disk yet."""
+        names: tuple[StreamName, ...] = ("stdout", "stderr")
+        return [(name, bytes(self._pending[name])) for name in names if self._pending[name]]
+
     @property
     def next_change(self) -> asyncio.Event:
         """Set when something is written after now, or when the log is closed."""
@@ -182,6 +187,22 @@ async def read_log(path: Path, options: LogOptions, log: ContainerLog | None = N
             if change is None:
                 return
             await change.wait()
+
+
+def stored_output(log: ContainerLog, limit: int) -> list[tuple[StreamName, bytes]]:
+    """Everything a container has written so far, the last ``limit`` bytes of its log, stream by stream in order."""
+    output: list[tuple[StreamName, bytes]] = []
+    if log.path.exists():
+        with log.path.open("rb") as file:
+            size = log.path.stat().st_size
+            file.seek(max(0, size - limit))
+            records = file.read().split(b"\n")
+        for record in records if size <= limit else records[1:]:
+            line = _rendered(record, LogOptions())
+            if line is not None:
+                name: StreamName = "stderr" if record.split(b" ", 2)[1] == b"stderr" else "stdout"
+                output.append((name, line))
+    return output + log.unfinished()
 
 
 def last_lines(path: Path, *, lines: int = 80, limit: int = 2048) -> str:

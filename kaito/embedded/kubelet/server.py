@@ -16,6 +16,7 @@ from kaito.embedded.kubelet.host import Host
 from kaito.embedded.kubelet.logfile import LogOptions, read_log
 from kaito.embedded.kubelet.pods.records import ContainerRecord
 from kaito.embedded.kubelet.pods.worker import PodWorker
+from kaito.embedded.kubelet.streaming.handlers import StreamHandlers
 from kaito.embedded.pki import Certificate
 from kaito.kube.objects import parse_time
 
@@ -41,6 +42,11 @@ class KubeletServer:
         app = web.Application()
         app.router.add_get("/healthz", _healthz)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
+        streams = StreamHandlers(self._host.runner, self._record, self._worker)
+        for method in ("GET", "POST"):
+            app.router.add_route(method, "/exec/{namespace}/{pod}/{container}", streams.exec)
+            app.router.add_route(method, "/attach/{namespace}/{pod}/{container}", streams.attach)
+            app.router.add_route(method, "/portForward/{namespace}/{pod}", streams.port_forward)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, address, port, ssl_context=self._tls())

@@ -237,9 +237,13 @@ def exec_spec(run: ContainerRun, command: list[str], *, stdin: bool, tty: bool) 
         elif is_tar:
             cwd = run.tree.root
             relative = str(located.relative_to(run.tree.root)) or "."
-            # A mount is a symlink here; with a slash at its end tar reads the folder behind it.
-            argv.append(f"{relative}/" if located.is_symlink() and located.is_dir() else relative)
+            argv.append(f"{relative}/." if _is_mount(located) else relative)
         else:
-            argv.append(str(located))
+            argv.append(f"{located}/" if _is_mount(located) else str(located))
     # No marker of its own: it carries the container's, and ends with the container.
     return ProcessSpec(argv=tuple(argv), env=run.environment, cwd=cwd, stdin=stdin, tty=tty)
+
+
+def _is_mount(path: Path) -> bool:
+    """A mount is a symlink here: programs must be told to look behind it."""
+    return path.is_symlink() and path.is_dir()

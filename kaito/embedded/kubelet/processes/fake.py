@@ -18,6 +18,7 @@ class FakeProcess:
         self.signals: list[int] = []
         self.input = bytearray()
         self.stdin_closed = False
+        self.paused = False
         self.size: tuple[int, int] | None = None
         self.stubborn = stubborn
         """Whether it ignores everything but SIGKILL."""
@@ -51,6 +52,12 @@ class FakeProcess:
 
     async def drain(self) -> None:
         return None
+
+    def pause_output(self) -> None:
+        self.paused = True
+
+    def resume_output(self) -> None:
+        self.paused = False
 
     def close_stdin(self) -> None:
         self.stdin_closed = True

@@ -136,6 +136,18 @@ class _LocalProcess(asyncio.SubprocessProtocol):
         if not self._exited.is_set():
             signal_group(self.pid, number)
 
+    def pause_output(self) -> None:
+        self._each_output("pause_reading")
+
+    def resume_output(self) -> None:
+        self._each_output("resume_reading")
+
+    def _each_output(self, action: str) -> None:
+        for fd in (1, 2):
+            pipe = self._transport.get_pipe_transport(fd) if self._transport else None
+            if isinstance(pipe, transports.ReadTransport) and not pipe.is_closing():
+                getattr(pipe, action)()
+
     def _stdin(self) -> transports.WriteTransport | None:
         pipe = self._transport.get_pipe_transport(0) if self._transport else None
         return pipe if isinstance(pipe, transports.WriteTransport) else None
@@ -169,6 +181,14 @@ class _TerminalProcess(_LocalProcess):
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         return None
+
+    def pause_output(self) -> None:
+        if self._terminal >= 0:
+            self._loop.remove_reader(self._terminal)
+
+    def resume_output(self) -> None:
+        if self._terminal >= 0:
+            self._loop.add_reader(self._terminal, self._read)
 
     def _read(self) -> None:
         try:

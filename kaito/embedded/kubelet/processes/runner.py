@@ -54,6 +54,14 @@ class RunningProcess(Protocol):
         """Wait until standard input takes more."""
         ...
 
+    def pause_output(self) -> None:
+        """Stop reading its output for a while: it blocks when it writes more."""
+        ...
+
+    def resume_output(self) -> None:
+        """Read its output again."""
+        ...
+
     def close_stdin(self) -> None:
         """End standard input."""
         ...
