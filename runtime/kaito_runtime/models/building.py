@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from kaito_runtime.models import architectures, cache, corpus, pretraining, tokenizing
+from kaito_runtime.models import architectures, cache, corpus, losses, pretraining, tokenizing
 from kaito_runtime.reporting import log
 
 MARKER: Final = "kaito-stand-in.json"
@@ -25,7 +25,7 @@ def stand_in_key(architecture: str, *, seed: int = 0) -> str:
         "architecture": dataclasses.asdict(shape),
         "seed": seed,
         "corpus": corpus.shipped_corpus().digest,
-        "recipe": [inspect.getsource(module) for module in (pretraining, tokenizing)],
+        "recipe": [inspect.getsource(module) for module in (pretraining, tokenizing, losses)],
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
     digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()

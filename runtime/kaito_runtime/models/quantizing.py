@@ -51,7 +51,10 @@ class Quantization:
 
 
 def quantized_layers(model: Any) -> dict[int, int]:
-    """Return how many linear layers of `model` hold 4-bit and 8-bit weights: {4: n, 8: m}."""
+    """Return how many linear layers of `model` hold 4-bit and 8-bit weights: {4: n, 8: m}.
+
+    For a model without adapters; peft gives its own layers the same class names.
+    """
     names = [type(module).__name__ for module in model.modules()]
     return {4: names.count("Linear4bit"), 8: names.count("Linear8bitLt")}
 

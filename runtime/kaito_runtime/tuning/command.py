@@ -1,0 +1,163 @@
+"""`kaito-runtime tune`."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from kaito_runtime.errors import RuntimeFailure, TemporaryFailure, shorten
+from kaito_runtime.reporting import log
+from kaito_runtime.tuning import sentinels
+
+
+def tune(
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder, owner/name or tiny:<architecture> [config, else /workspace/weights].", metavar="M"),
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Data file or folder; may be repeated [config, else /mnt/data].", metavar="FILE"),
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="lora or qlora [as the configuration says, else qlora].")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the adapter [config, else /mnt/results].")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with training_config [/mnt/config/training_config.yaml where it exists]."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Section.key=value, e.g. TrainingArguments.seed=7; may be repeated."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; ignore checkpoints in the output.")] = False,
+    base_name: Annotated[
+        str | None, typer.Option(help="What the adapter names as its base model [the value of --model].")
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics here while tuning; 0 picks a port.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address for the metrics.")] = "127.0.0.1",
+    processes: Annotated[int | None, typer.Option(help="Processes to tune with [one for each GPU].")] = None,
+) -> None:
+    """Tune a model with LoRA, or with QLoRA on 4-bit or 8-bit base weights.
+
+    Data may be parquet, jsonl, json, csv or arrow with a column `messages`, or `prompt` and `completion`, or
+    `instruction`, `context` and `response`, or `text`; other names are mapped in DatasetConfig. Only answers (and their
+    end) are learnt unless TrainingArguments.completion_only_loss is false. Rows of questions and answers go through the
+    model's chat template.
+
+    The output folder gets adapter_config.json, adapter_model.safetensors, tuning_summary.json and, last,
+    fine_tuning_completed.txt; a run that fails leaves fine_tuning_failed.txt. With
+    TrainingArguments.save_strategy=steps a killed run goes on from its last checkpoint when it is started again.
+
+    Without a configuration upstream's template for the method is used; for a tiny: stand-in one that suits it.
+
+    Exit codes: 0 done; 2 usage; 64 bad configuration; 65 bad data; 66 not found; 69 endpoint unavailable;
+    75 interrupted; 77 refused; 1 anything else.
+    """
+    from kaito_runtime.tuning.preparing import Options
+
+    options = Options(
+        model=model,
+        data=tuple(data or ()),
+        method=method,
+        output=output,
+        config=config,
+        overrides=tuple(settings or ()),
+        base_name=base_name,
+    )
+    signal.signal(signal.SIGTERM, _terminate)
+    destination = options.destination()
+    with _failures_left_in(destination):
+        sentinels.clear(destination)
+        request = options.prepare(destination, fresh=fresh, metrics_port=metrics_port, metrics_host=metrics_host)
+        count = processes or _gpus()
+        if count > 1 and "WORLD_SIZE" not in os.environ:
+            _launch(count)
+            return
+        from kaito_runtime.tuning.running import run
+
+        run(request)
+
+
+@contextlib.contextmanager
+def _failures_left_in(folder: Path) -> Iterator[None]:
+    """Leave the failure sentinel in `folder` for whatever ends the run, so that nothing waits for ever."""
+    try:
+        yield
+    except RuntimeFailure as failure:
+        _leave(folder, failure.reason, str(failure), permanent=failure.permanent)
+        raise
+    except KeyboardInterrupt:
+        _leave(folder, "Interrupted", "tuning was interrupted", permanent=False)
+        raise
+    except MemoryError as error:
+        raise _unexpected(folder, "OutOfMemory", error) from error
+    except Exception as error:
+        reason = "OutOfMemory" if "OutOfMemory" in type(error).__name__ else "Unexpected"
+        raise _unexpected(folder, reason, error) from error
+
+
+def _unexpected(folder: Path, reason: str, error: BaseException) -> RuntimeFailure:
+    sentence = f"tuning failed: {type(error).__name__}: {shorten(str(error)) or 'no message'}"
+    if reason == "OutOfMemory":
+        sentence += "; lower per_device_train_batch_size or max_length, or set gradient_checkpointing"
+    _leave(folder, reason, sentence, permanent=False)
+    if os.environ.get("KAITO_DEBUG"):
+        traceback.print_exception(error)
+    return RuntimeFailure(sentence)
+
+
+def _leave(folder: Path, reason: str, message: str, *, permanent: bool) -> None:
+    with contextlib.suppress(OSError):
+        sentinels.report_failed(folder, reason=reason, message=message, permanent=permanent)
+
+
+def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
+    raise TemporaryFailure("tuning was stopped by SIGTERM; it can go on from its last checkpoint")
+
+
+def _gpus() -> int:
+    """Return the number of GPUs without importing torch where there can be none."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")) and not os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return 0
+    import torch
+
+    return int(torch.cuda.device_count())
+
+
+def _launch(count: int) -> None:
+    """Run this same command as `count` processes under accelerate; return when all have succeeded."""
+    launcher = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--num_processes",
+        str(count),
+        "--num_machines",
+        "1",
+    ]
+    launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    if _gpus() < count:
+        launcher.append("--cpu")
+    command = [*launcher, "--module", "kaito_runtime", *sys.argv[1:]]
+    log("launching", processes=count)
+    child = subprocess.Popen(command)
+    try:
+        code = child.wait()
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+    if code:
+        raise RuntimeFailure(
+            f"one of {count} tuning processes failed (exit code {code}); its reason is in the log above"
+        )

@@ -1,0 +1,279 @@
+"""Reading `training_config`: every mistake is refused with the file, the key's path and the nearest right name."""
+
+import dataclasses
+import difflib
+import os
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from kaito_runtime.errors import BadConfig
+from kaito_runtime.models.quantizing import Quantization
+from kaito_runtime.tuning import sections
+from kaito_runtime.tuning.sections import SECTIONS, known_keys
+
+Method = Literal["lora", "qlora"]
+_Section = TypeVar("_Section")
+
+
+@dataclass
+class TrainingConfig:
+    """What a tuning run is asked to do. given: for each section, the keys that were written down."""
+
+    model: sections.ModelConfig = field(default_factory=sections.ModelConfig)
+    quantization: sections.QuantizationConfig = field(default_factory=sections.QuantizationConfig)
+    lora: sections.LoraConfig = field(default_factory=sections.LoraConfig)
+    training: sections.TrainingArguments = field(default_factory=sections.TrainingArguments)
+    collator: sections.DataCollator = field(default_factory=sections.DataCollator)
+    dataset: sections.DatasetConfig = field(default_factory=sections.DatasetConfig)
+    given: dict[str, frozenset[str]] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> Method:
+        """`qlora` when the base weights are quantised."""
+        return "qlora" if self.quantization.load_in_4bit or self.quantization.load_in_8bit else "lora"
+
+    def base_quantization(self) -> Quantization | None:
+        """How the base weights are quantised; None for plain ones."""
+        settings = self.quantization
+        if self.method == "lora":
+            return None
+        return Quantization(
+            bits=4 if settings.load_in_4bit else 8,
+            kind=settings.bnb_4bit_quant_type,
+            compute_dtype=settings.bnb_4bit_compute_dtype.removeprefix("torch."),
+            double=settings.bnb_4bit_use_double_quant,
+            threshold=settings.llm_int8_threshold,
+            skip_modules=tuple(settings.llm_int8_skip_modules or ()) or None,
+            cpu_offload=settings.llm_int8_enable_fp32_cpu_offload,
+            fp16_weight=settings.llm_int8_has_fp16_weight,
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the sections with all values, ready for JSON."""
+        parts: tuple[Any, ...] = (
+            self.model,
+            self.quantization,
+            self.lora,
+            self.training,
+            self.collator,
+            self.dataset,
+        )
+        return {name: dataclasses.asdict(part) for name, part in zip(SECTIONS, parts, strict=True)}
+
+
+def load_document(path: Path) -> dict[str, Any]:
+    """Read the YAML file at `path` and return what is under `training_config`."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadConfig(f"the training configuration {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadConfig(f"the training configuration {path} is not UTF-8 text") from error
+    try:
+        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise BadConfig(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("training_config"), dict):
+        raise BadConfig(f"{path}: the key training_config with the six sections is missing")
+    extra = [key for key in document if key != "training_config"]
+    if extra:
+        raise BadConfig(f"{path}: unknown key {extra[0]!r} beside training_config")
+    return dict(document["training_config"])
+
+
+def parse_config(
+    document: Mapping[str, Any], *, source: str, method: Method | None = None, overrides: Sequence[str] = ()
+) -> TrainingConfig:
+    """Return the configuration that `document` (section to key to value) and `overrides` describe.
+
+    overrides: `Section.key=value` with a YAML value; they win. method: what was asked for on the command line; `qlora`
+    without any quantisation in the document means 4-bit NF4. Raises BadConfig; `source` names the document in it.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    for name, values in document.items():
+        if name not in SECTIONS:
+            raise BadConfig(f"{source}: unknown section {name!r}{_nearest(str(name), SECTIONS)}")
+        if values is not None and not isinstance(values, dict):
+            raise BadConfig(f"{source}: {name} must be a mapping of keys to values")
+        merged[name] = dict(values or {})
+    for override in overrides:
+        name, key, value = _split_override(override)
+        merged.setdefault(name, {})[key] = value
+    if method == "qlora" and not _asks_for_bits(merged):
+        merged.setdefault("QuantizationConfig", {})["load_in_4bit"] = True
+        for key, value in (("bnb_4bit_quant_type", "nf4"), ("bnb_4bit_use_double_quant", True)):
+            merged["QuantizationConfig"].setdefault(key, value)
+    parts = {name: _read_section(kind, name, merged.get(name, {}), source) for name, kind in SECTIONS.items()}
+    ignored = [
+        f"{name}.{key}"
+        for name, values in merged.items()
+        for key in values
+        if key in known_keys().accepted[name] | known_keys().unsupported[name]
+    ]
+    config = TrainingConfig(
+        model=parts["ModelConfig"],
+        quantization=parts["QuantizationConfig"],
+        lora=parts["LoraConfig"],
+        training=parts["TrainingArguments"],
+        collator=parts["DataCollator"],
+        dataset=parts["DatasetConfig"],
+        given={name: frozenset(values) for name, values in merged.items()},
+        ignored=tuple(ignored),
+    )
+    _check(config, source, method)
+    return config
+
+
+def _asks_for_bits(merged: Mapping[str, Mapping[str, Any]]) -> bool:
+    quantization = merged.get("QuantizationConfig", {})
+    return bool(quantization.get("load_in_4bit") or quantization.get("load_in_8bit"))
+
+
+def _split_override(override: str) -> tuple[str, str, Any]:
+    import yaml
+
+    path, separator, text = override.partition("=")
+    name, dot, key = path.strip().partition(".")
+    if not separator or not dot or name not in SECTIONS:
+        raise BadConfig(f"--set {override!r}: write Section.key=value, with one of {', '.join(SECTIONS)}")
+    return name, key, yaml.safe_load(text)
+
+
+def _nearest(name: str, known: typing.Iterable[str]) -> str:
+    choices = list(known)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; known are {', '.join(choices)}" if len(choices) <= 12 else ""
+
+
+def _read_section(kind: type[_Section], name: str, values: Mapping[str, Any], source: str) -> Any:
+    fields = {item.name: item for item in dataclasses.fields(kind) if item.name != "further"}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    further_fields = known_keys().peft if name == "LoraConfig" else frozenset()
+    accepted, unsupported = known_keys().accepted[name], known_keys().unsupported[name]
+    known = [*fields, *sorted(further_fields | accepted | unsupported)]
+    taken: dict[str, Any] = {}
+    further: dict[str, Any] = {}
+    for key, value in values.items():
+        where = f"{source}: {name}.{key}"
+        if key in fields:
+            if value is not None or _allows_none(hints[key]):
+                taken[key] = _coerce(value, hints[key], where)
+        elif key in further_fields:
+            further[key] = value
+        elif key in unsupported:
+            if value not in (None, False, "", 0, 0.0, [], {}):
+                raise BadConfig(f"{where} is not supported here; leave it out")
+        elif key not in accepted:
+            raise BadConfig(f"{source}: unknown key {name}.{key}{_nearest(str(key), known)}")
+    if further:
+        taken["further"] = further
+    return kind(**taken)
+
+
+def _allows_none(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint)
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    """Return `value` as one of the types in `hint`; YAML's text for numbers and booleans is understood."""
+    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for choice in choices:
+        plain = typing.get_origin(choice) or choice
+        if plain is type(None) and value is None:
+            return None
+        if plain is bool and isinstance(value, bool):
+            return value
+        if isinstance(value, bool):
+            continue
+        if plain in (int, float, list, dict) and isinstance(value, plain):
+            return value
+        if plain is float and isinstance(value, int):
+            return float(value)
+        if plain is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+    if isinstance(value, str):
+        return _coerce_text(value, choices, where)
+    if str in choices and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if any(typing.get_origin(choice) is list for choice in choices) and isinstance(value, tuple):
+        return list(value)
+    raise BadConfig(f"{where}: {value!r} is not {_describe(choices)}")
+
+
+def _coerce_text(value: str, choices: Sequence[Any], where: str) -> Any:
+    lowered = value.strip().lower()
+    if bool in choices and lowered in ("true", "yes", "on", "false", "no", "off"):
+        return lowered in ("true", "yes", "on")
+    for number in (int, float):
+        if number in choices:
+            try:
+                return number(value)
+            except ValueError:
+                continue
+    if str in choices:
+        return value
+    if type(None) in choices and lowered in ("none", "null", ""):
+        return None
+    raise BadConfig(f"{where}: {value!r} is not {_describe(choices)}")
+
+
+def _describe(choices: Sequence[Any]) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", dict: "a mapping"}
+    words = []
+    for choice in choices:
+        plain = typing.get_origin(choice) or choice
+        if plain is not type(None):
+            words.append(names.get(plain, "a list"))
+    return " or ".join(words)
+
+
+def _check(config: TrainingConfig, source: str, method: Method | None) -> None:
+    quantization, training, dataset = config.quantization, config.training, config.dataset
+    if quantization.load_in_4bit and quantization.load_in_8bit:
+        raise BadConfig(f"{source}: QuantizationConfig: load_in_4bit and load_in_8bit exclude each other")
+    if method and method != config.method:
+        raise BadConfig(
+            f"{source}: QuantizationConfig: the method is {method}, so load_in_4bit and load_in_8bit must "
+            + ("both be false" if method == "lora" else "not both be false")
+        )
+    if quantization.bnb_4bit_quant_type not in ("nf4", "fp4"):
+        raise BadConfig(f"{source}: QuantizationConfig.bnb_4bit_quant_type must be nf4 or fp4")
+    if not 0 < dataset.train_test_split <= 1:
+        raise BadConfig(f"{source}: DatasetConfig.train_test_split must be above 0 and at most 1")
+    for key, least in (
+        ("per_device_train_batch_size", 1),
+        ("per_device_eval_batch_size", 1),
+        ("gradient_accumulation_steps", 1),
+    ):
+        if getattr(training, key) < least:
+            raise BadConfig(f"{source}: TrainingArguments.{key} must be at least {least}")
+    if training.max_length is not None and training.max_length < 2:
+        raise BadConfig(f"{source}: TrainingArguments.max_length must be at least 2")
+    if training.num_train_epochs <= 0 and training.max_steps <= 0:
+        raise BadConfig(f"{source}: TrainingArguments.num_train_epochs must be above 0")
+    if not training.learning_rate > 0:
+        raise BadConfig(f"{source}: TrainingArguments.learning_rate must be above 0")
+    if training.bf16 and training.fp16:
+        raise BadConfig(f"{source}: TrainingArguments: bf16 and fp16 exclude each other")
+    if config.lora.r < 1:
+        raise BadConfig(f"{source}: LoraConfig.r must be at least 1")
+    for key in ("save_strategy", "eval_strategy"):
+        if getattr(training, key) not in (None, "no", "steps", "epoch"):
+            raise BadConfig(f"{source}: TrainingArguments.{key} must be no, steps or epoch")
+
+
+def target_modules_from_environment(environment: Mapping[str, str] = os.environ) -> list[str] | None:
+    """Return the modules that the operator names for presets whose architecture peft would get wrong."""
+    names = [name.strip() for name in environment.get("DEFAULT_TARGET_MODULES", "").split(",")]
+    return [name for name in names if name] or None
