@@ -1,0 +1,145 @@
+"""Request bodies: JSON, YAML or protobuf in, a dict out; the words for bodies that are none of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import yaml
+
+from kaito.embedded.apiserver.context import Call
+from kaito.embedded.apiserver.errors import StatusError, bad_request, unsupported_media_type
+from kaito.embedded.apiserver.go_json import syntax_error
+from kaito.embedded.apiserver.negotiating import JSON, MEDIA_TYPES, PROTOBUF, YAML
+from kaito.embedded.apiserver.store import Object
+
+LIMIT = 3 * 1024 * 1024
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_KEY = re.compile(rb'"\s*:')
+_TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+class _Loader(_LOADER):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: timestamps stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for key, resolvers in _LOADER.yaml_implicit_resolvers.items()
+}
+
+
+def load_yaml(raw: bytes) -> Any:
+    """The document with string keys, as JSON would have it. Raises ValueError with Go's prefix."""
+    try:
+        return orjson.loads(orjson.dumps(yaml.load(raw, _Loader), option=orjson.OPT_NON_STR_KEYS))  # noqa: S506
+    except yaml.YAMLError as problem:
+        text = getattr(problem, "problem", None) or str(problem).splitlines()[0]
+        mark = getattr(problem, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark is not None and mark.line else ""
+        raise ValueError(f"yaml: {line}{text}") from None
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise ValueError(f"yaml: {problem}") from None
+
+
+def media_type(call: Call) -> str:
+    """The Content-Type without parameters; JSON where none is given."""
+    return call.headers.get("Content-Type", "").split(";")[0].strip().lower() or JSON
+
+
+async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
+    """The body as an object of unknown type and its raw JSON (empty unless it came as JSON). Raises 400 and 415.
+
+    `kind` is what the error texts say it should have been.
+    """
+    raw = await call.read_body()
+    kind_of_body = media_type(call)
+    if kind_of_body in (YAML, "application/x-yaml"):
+        try:
+            loaded = load_yaml(raw) if raw.strip() else None
+        except ValueError as problem:
+            raise unrecognized(kind, str(problem), raw) from None
+        if loaded is None:
+            loaded = {}
+        if not isinstance(loaded, dict):
+            raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
+        return loaded, b""
+    if kind_of_body == PROTOBUF:
+        from kaito.embedded.apiserver.protobuf import decode
+
+        try:
+            return decode(raw), b""
+        except (ValueError, KeyError) as problem:
+            raise unrecognized(kind, str(problem), raw) from None
+    if kind_of_body not in (JSON, "text/json"):
+        raise unsupported_media_type(MEDIA_TYPES)
+    try:
+        loaded = orjson.loads(raw)
+    except orjson.JSONDecodeError as problem:
+        words = syntax_error(raw) or f"invalid character in string ({problem})"
+        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {words}", raw) from None
+    if loaded is None:
+        return {}, b""
+    if not isinstance(loaded, dict):
+        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
+    return loaded, raw
+
+
+def not_an_object(value: Any) -> str:
+    """What Go says when it wanted apiVersion and kind and found no object."""
+    return f"json: cannot unmarshal {go_word(value)} into Go value of type {_TYPE_META}"
+
+
+def go_word(value: Any) -> str:
+    """The JSON type of a value as encoding/json calls it."""
+    words: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}
+    return words.get(type(value), "number")
+
+
+def unrecognized(kind: str, why: str, raw: bytes) -> StatusError:
+    """400 with the start of the body in hexadecimal, as the real server shows it."""
+    shown = raw.hex() if raw else "<empty>"
+    if len(raw) > 1024:
+        shown = raw[:1024].hex() + " ..."
+    return bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
+
+
+def duplicate_fields(raw: bytes, obj: Object) -> list[str]:
+    """`duplicate field "spec.a"` for every member that a JSON body names twice, in the order of the text."""
+    if not raw or len(_KEY.findall(raw)) == _count_keys(obj):
+        return []
+    import json
+
+    found: list[str] = []
+    try:
+        json.loads(raw, object_pairs_hook=_Pairs)
+        _walk(json.loads(raw, object_pairs_hook=_Pairs), "", found.append)
+    except (ValueError, RecursionError):
+        return []
+    return list(dict.fromkeys(f'duplicate field "{path}"' for path in found))
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as its members, duplicates and all."""
+
+
+def _walk(value: Any, path: str, report: Callable[[str], None]) -> None:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, item in value:
+            below = f"{path}.{key}" if path else key
+            if key in seen:
+                report(below)
+            seen.add(key)
+            _walk(item, below, report)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _walk(item, f"{path}[{index}]", report)
+
+
+def _count_keys(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_count_keys(item) for item in value.values() if isinstance(item, (dict, list)))
+    return sum(_count_keys(item) for item in value if isinstance(item, (dict, list)))

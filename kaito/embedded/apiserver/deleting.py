@@ -1,0 +1,199 @@
+"""delete and deletecollection: grace, finalizers, propagation, preconditions (generic registry's Store.Delete)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from kaito.embedded.apiserver.context import Call
+from kaito.embedded.apiserver.definitions import CLEANUP, set_condition
+from kaito.embedded.apiserver.errors import MODIFIED, conflict, forbidden, not_found
+from kaito.embedded.apiserver.kind_rules import IMMORTAL_NAMESPACES, RETURNS_DELETED
+from kaito.embedded.apiserver.plugins import Plugins
+from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.store import Change, Entry, Object, ObjectKey, Store
+from kaito.embedded.apiserver.write_options import DeleteOptions
+from kaito.embedded.apiserver.writing import Writer, timestamp
+from kaito.kube.clock import Clock
+
+ORPHAN = "orphan"
+FOREGROUND = "foregroundDeletion"
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The outcome: the object's last or present state, and whether it is gone already."""
+
+    entry: Entry
+    gone: bool
+
+
+class Deleter:
+    """Deletes objects for clients."""
+
+    def __init__(self, store: Store, writer: Writer, plugins: Plugins, clock: Clock) -> None:
+        self._store = store
+        self._writer = writer
+        self._plugins = plugins
+        self._clock = clock
+
+    async def delete(self, call: Call, resource: Resource, key: ObjectKey, options: DeleteOptions) -> Deleted:
+        """Raises 404, 409 for preconditions, and what admission refuses with."""
+        collection = self._store.collection(resource.collection)
+        if _is_namespace(resource) and key.name in IMMORTAL_NAMESPACES:
+            raise forbidden(resource.group_resource, key.name, "this namespace may not be deleted")
+        for _ in range(_TRIES):
+            live = collection.get(key)
+            if live is None:
+                raise not_found(resource.group_resource, key.name)
+            _check_preconditions(resource, live, options)
+            await self._writer.ask_delete(call, resource, live, dry_run=options.dry_run)
+            if collection.get(key) is live:
+                return self._delete(resource, live, options)
+        raise conflict(resource.group_resource, key.name, MODIFIED)
+
+    def answer(self, resource: Resource, deleted: Deleted) -> bytes:
+        """The body of the answer: the object while it lingers (and for some kinds always), else a Status."""
+        if not deleted.gone or (resource.group_resource in RETURNS_DELETED and not resource.custom):
+            return resource.encode(deleted.entry)
+        details: dict[str, Any] = {"name": deleted.entry.key.name}
+        if resource.group:
+            details["group"] = resource.group
+        details |= {"kind": resource.plural, "uid": deleted.entry.object["metadata"]["uid"]}
+        head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        return orjson.dumps(head)
+
+    def _delete(self, resource: Resource, live: Entry, options: DeleteOptions) -> Deleted:
+        now = self._clock.now()
+        if resource.plural == "customresourcedefinitions":
+            return self._delete_definition(resource, live, options, now)
+        if _is_namespace(resource):
+            return self._delete_namespace(resource, live, options, now)
+        new = copy.deepcopy(live.object)
+        metadata = new["metadata"]
+        graceful = False
+        if resource.plural == "pods" and not resource.group:
+            graceful, pending = _be_graceful(new, options, now)
+            if pending:
+                return Deleted(live, gone=False)
+        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options)
+        changed = finalizers != (metadata.get("finalizers") or [])
+        if finalizers:
+            metadata["finalizers"] = finalizers
+        else:
+            metadata.pop("finalizers", None)
+        if not graceful and (finalizers or changed):
+            _mark_deleting(metadata, now)
+        held = bool(finalizers) or (graceful and bool(options.grace))
+        return self._store_deletion(resource, live, new, held=held, dry_run=options.dry_run)
+
+    def _delete_namespace(self, resource: Resource, live: Entry, options: DeleteOptions, now: datetime) -> Deleted:
+        """Namespaces go through Terminating; a controller empties them and then takes the finalizers away."""
+        new = copy.deepcopy(live.object)
+        metadata = new["metadata"]
+        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options)
+        if finalizers:
+            metadata["finalizers"] = finalizers
+        if not metadata.get("deletionTimestamp"):
+            metadata["deletionTimestamp"] = timestamp(now)
+            new.setdefault("status", {})["phase"] = "Terminating"
+        held = bool((new.get("spec") or {}).get("finalizers")) or bool(finalizers)
+        return self._store_deletion(resource, live, new, held=held, dry_run=options.dry_run)
+
+    def _delete_definition(self, resource: Resource, live: Entry, options: DeleteOptions, now: datetime) -> Deleted:
+        """A definition stays, Terminating, until its objects are gone; definitions.py sees to that."""
+        if live.object["metadata"].get("deletionTimestamp"):
+            return Deleted(live, gone=False)
+        new = copy.deepcopy(live.object)
+        metadata = new["metadata"]
+        metadata["deletionTimestamp"] = timestamp(now)
+        metadata["finalizers"] = [*(metadata.get("finalizers") or ()), CLEANUP]
+        message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+        set_condition(new, "Terminating", "InstanceDeletionPending", message, timestamp(now))
+        return self._store_deletion(resource, live, new, held=True, dry_run=options.dry_run)
+
+    def _store_deletion(self, resource: Resource, live: Entry, new: Object, *, held: bool, dry_run: bool) -> Deleted:
+        """Commits the deletion marks and, unless something holds the object, its end."""
+        changes = [] if new == live.object else [Change(resource.collection, live.key, new)]
+        if not held:
+            changes.append(Change(resource.collection, live.key, None))
+        if dry_run:
+            return Deleted(Entry(live.key, live.revision, new, orjson.dumps(new)), gone=not held)
+        events = self._store.commit(changes)
+        if not held:
+            self._plugins.deleted(resource, live.object)
+        return Deleted(events[0].entry if events else live, gone=not held)
+
+
+def _is_namespace(resource: Resource) -> bool:
+    return resource.plural == "namespaces" and not resource.group
+
+
+def _check_preconditions(resource: Resource, live: Entry, options: DeleteOptions) -> None:
+    metadata = live.object["metadata"]
+    if options.uid is not None and options.uid != metadata["uid"]:
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise conflict(resource.group_kind, live.key.name, why)
+    wanted = options.resource_version
+    if wanted is not None and wanted != metadata["resourceVersion"]:
+        why = (
+            f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record "
+            f"({metadata['resourceVersion']}). The object might have been modified"
+        )
+        raise conflict(resource.group_kind, live.key.name, why)
+
+
+def _be_graceful(pod: Object, options: DeleteOptions, now: datetime) -> tuple[bool, bool]:
+    """Marks a pod for graceful deletion. Returns (marked, nothing to do but wait); sets `options.grace`."""
+    metadata = pod["metadata"]
+    if metadata.get("deletionTimestamp"):
+        current = metadata.get("deletionGracePeriodSeconds")
+        if current is None or options.grace is None or options.grace >= current:
+            return False, True
+        marked = datetime.strptime(metadata["deletionTimestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        metadata["deletionTimestamp"] = timestamp(marked - timedelta(seconds=current - options.grace))
+        metadata["deletionGracePeriodSeconds"] = options.grace
+        return True, False
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    period = options.grace if options.grace is not None else spec.get("terminationGracePeriodSeconds") or 0
+    if not spec.get("nodeName") or status.get("phase") in ("Failed", "Succeeded"):
+        period = 0
+    options.grace = 1 if period < 0 else period
+    metadata["deletionTimestamp"] = timestamp(now + timedelta(seconds=options.grace))
+    metadata["deletionGracePeriodSeconds"] = options.grace
+    _raise_generation(metadata)
+    return True, False
+
+
+def _mark_deleting(metadata: dict[str, Any], now: datetime) -> None:
+    if not metadata.get("deletionTimestamp"):
+        _raise_generation(metadata)
+        metadata["deletionTimestamp"] = timestamp(now)
+    metadata["deletionGracePeriodSeconds"] = 0
+
+
+def _raise_generation(metadata: dict[str, Any]) -> None:
+    if metadata.get("generation", 0) > 0:
+        metadata["generation"] += 1
+
+
+def _collector_finalizers(finalizers: list[str], options: DeleteOptions) -> list[str]:
+    """The finalizers after the garbage collector's two were put right (deletionFinalizersForGarbageCollection)."""
+    orphan, foreground = ORPHAN in finalizers, FOREGROUND in finalizers
+    if options.orphan_dependents is not None:
+        orphan, foreground = options.orphan_dependents, False if options.orphan_dependents else foreground
+    if options.propagation:
+        orphan, foreground = options.propagation == "Orphan", options.propagation == "Foreground"
+    kept = [name for name in finalizers if name not in (ORPHAN, FOREGROUND)]
+    wanted = [*([ORPHAN] if orphan else []), *([FOREGROUND] if foreground else [])]
+    if {*kept, *wanted} == set(finalizers):
+        return finalizers
+    return [*kept, *wanted]

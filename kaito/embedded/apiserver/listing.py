@@ -1,0 +1,188 @@
+"""get and list: reading the store for clients."""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kaito.embedded.apiserver import continuing, tables
+from kaito.embedded.apiserver.answering import send, send_pieces
+from kaito.embedded.apiserver.context import Call
+from kaito.embedded.apiserver.errors import bad_request, not_found, too_large_version, too_old
+from kaito.embedded.apiserver.list_options import ListOptions, parse, parse_version
+from kaito.embedded.apiserver.negotiating import Format, choose
+from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.selecting import Selection, selection
+from kaito.embedded.apiserver.store import Compacted, Entry, ObjectKey, Store
+from kaito.kube.clock import Clock
+
+_MATCHES_A_TURN = 2000
+
+
+@dataclass(frozen=True)
+class Page:
+    """Part of a list: `metadata` is the list's ListMeta."""
+
+    entries: list[Entry]
+    metadata: dict[str, Any]
+
+
+class Reader:
+    """Answers reads. Objects are sent from the bytes that the store keeps; nothing is encoded again."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def entry(self, resource: Resource, namespace: str, name: str) -> Entry:
+        """Raises 404."""
+        entry = self._store.collection(resource.collection).get(ObjectKey(namespace, name))
+        if entry is None:
+            raise not_found(resource.group_resource, name)
+        return entry
+
+    async def get(self, call: Call, resource: Resource, namespace: str, name: str) -> web.StreamResponse:
+        form = choose(call.accept)
+        wanted = parse_version(call.query.get("resourceVersion") or "")
+        if wanted > self._store.revision:
+            raise too_large_version(wanted, self._store.revision)
+        return await self.show(call, resource, self.entry(resource, namespace, name), form=form)
+
+    async def show(
+        self, call: Call, resource: Resource, entry: Entry, *, status: int = 200, form: Format | None = None
+    ) -> web.StreamResponse:
+        """Answers with one object in the format asked for."""
+        form = form or choose(call.accept)
+        if form.shape == "table":
+            metadata = {"resourceVersion": entry.object["metadata"].get("resourceVersion", "")}
+            body = await tables.render(
+                resource,
+                [entry],
+                metadata,
+                version=form.version,
+                include=included(call),
+                now=self._clock.now(),
+            )
+        elif form.shape == "partial":
+            body = partial(entry, form.version)
+        else:
+            body = resource.encode(entry)
+        return await send(call, body, status=status, form=form)
+
+    async def list(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
+        form = choose(call.accept)
+        options = parse(call.query, watch=False)
+        page = await self.page(resource, options, selection(resource, namespace, options))
+        return await self.show_list(call, resource, page, form=form)
+
+    async def show_list(
+        self, call: Call, resource: Resource, page: Page, *, form: Format | None = None
+    ) -> web.StreamResponse:
+        """Answers with a list in the format asked for."""
+        form = form or choose(call.accept)
+        if form.shape == "table":
+            body = await tables.render(
+                resource,
+                page.entries,
+                page.metadata,
+                version=form.version,
+                include=included(call),
+                now=self._clock.now(),
+            )
+            return await send(call, body, form=form)
+        head: dict[str, Any]
+        if form.shape == "partial":
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}"}
+            items = [partial(entry, form.version) for entry in page.entries]
+        else:
+            head = {"kind": resource.kind.list_kind, "apiVersion": resource.api_version}
+            items = [resource.item(entry) for entry in page.entries]
+        metadata = {"continue": "", **page.metadata} if resource.custom and form.shape == "object" else page.metadata
+        head["metadata"] = metadata
+        pieces = [orjson.dumps(head)[:-1], b',"items":[', b",".join(items), b"]}"]
+        return await send_pieces(call, pieces, form=form)
+
+    async def page(self, resource: Resource, options: ListOptions, wanted: Selection) -> Page:
+        """The entries asked for. Raises 400, 410 and 504 as the real server does."""
+        collection = self._store.collection(resource.collection)
+        revision = self._store.revision
+        namespace = wanted.namespace or None
+        start = ""
+        total_from = 0
+        if options.continue_token:
+            if options.resource_version not in ("", "0"):
+                raise bad_request("specifying resource version is not allowed when using continue")
+            position = continuing.decode(options.continue_token)
+            start = f"{wanted.namespace}/{position.start}" if wanted.namespace else position.start
+            if not resource.namespaced:
+                start = "/" + position.start
+            if position.revision == continuing.INCONSISTENT:
+                entries = collection.entries(namespace)
+            else:
+                revision = position.revision
+                try:
+                    entries = collection.entries_at(revision, namespace)
+                except Compacted:
+                    raise continuing.expired(position) from None
+            total_from = bisect.bisect_left([entry.key.path for entry in entries], start)
+        else:
+            if options.revision > revision:
+                raise too_large_version(options.revision, revision)
+            if options.match == "Exact" or (
+                options.limit and options.resource_version not in ("", "0") and not options.match
+            ):
+                revision = options.revision
+                try:
+                    entries = collection.entries_at(revision, namespace)
+                except Compacted as problem:
+                    raise too_old(revision, problem.oldest) from None
+            else:
+                entries = collection.entries(namespace)
+        limit = 0 if options.resource_version == "0" and not options.match else options.limit
+        entries = entries[total_from:] if total_from else entries
+        found, rest = await _take(entries, wanted, limit)
+        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+        if rest:
+            last = found[-1].key
+            place = last.name if wanted.namespace or not resource.namespaced else last.path
+            metadata["continue"] = continuing.encode(continuing.Position(revision, f"/{place}\x00"))
+            if not wanted.filters:
+                metadata["remainingItemCount"] = rest
+        return Page(found, metadata)
+
+
+async def _take(entries: list[Entry], wanted: Selection, limit: int) -> tuple[list[Entry], int]:
+    """The entries that match, at most `limit` of them, and how many may follow (0: certainly none)."""
+    if not wanted.filters:
+        if limit and len(entries) > limit:
+            return entries[:limit], len(entries) - limit
+        return entries, 0
+    pinned = wanted.fields.value_of("metadata.name")
+    found: list[Entry] = []
+    for index, entry in enumerate(entries):
+        if index % _MATCHES_A_TURN == _MATCHES_A_TURN - 1:
+            await asyncio.sleep(0)
+        if (pinned is None or entry.key.name == pinned) and wanted.matches(entry):
+            if limit and len(found) == limit:
+                return found, len(entries) - index
+            found.append(entry)
+    return found, 0
+
+
+def partial(entry: Entry, version: str) -> bytes:
+    """The entry as PartialObjectMetadata."""
+    head = orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}"})[:-1]
+    return head + b',"metadata":' + orjson.dumps(entry.object["metadata"]) + b"}"
+
+
+def included(call: Call) -> str:
+    """What of each object a Table shows (`includeObject`). Raises a 400."""
+    include = call.query.get("includeObject") or "Metadata"
+    if include not in tables.INCLUDE:
+        raise bad_request(f'unrecognized includeObject value: "{include}"')
+    return include

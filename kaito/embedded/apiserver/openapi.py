@@ -1,0 +1,70 @@
+"""OpenAPI v3: the index, the documents of built-in groups as recorded, those of custom resources as defined."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kaito.embedded.apiserver.answering import send, text_response
+from kaito.embedded.apiserver.context import Call
+from kaito.embedded.apiserver.errors import page_not_found
+from kaito.embedded.apiserver.openapi_custom import custom_document
+from kaito.embedded.apiserver.resources import Registry
+
+
+class OpenApi:
+    """Answers /openapi/v3 and what is below it; /openapi/v2 is not served (kubectl takes its 404)."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._made = -1
+        self._custom: dict[str, bytes] = {}
+        self._index: bytes = b""
+
+    async def answer(self, call: Call, path: str) -> web.StreamResponse:
+        if path == "/openapi/v3":
+            self._refresh()
+            return text_response(self._index.decode())
+        prefix = "/openapi/v3/"
+        if not path.startswith(prefix):
+            raise page_not_found()
+        self._refresh()
+        name = path.removeprefix(prefix)
+        if name in self._custom:
+            return await send(call, self._custom[name])
+        builtin = _builtin()
+        if builtin is None or name not in builtin.openapi_v3_index():
+            raise page_not_found()
+        return await send(call, await asyncio.to_thread(builtin.openapi_v3, name))
+
+    def _refresh(self) -> None:
+        if self._made == self._registry.changes:
+            return
+        custom: dict[str, bytes] = {}
+        for group, versions in self._registry.groups().items():
+            for version in versions:
+                resources = [r for r in self._registry.of(group, version) if r.custom]
+                if resources:
+                    custom[f"apis/{group}/{version}"] = orjson.dumps(custom_document(resources))
+        self._custom = custom
+        builtin = _builtin()
+        hashes: dict[str, str] = dict(builtin.openapi_v3_index()) if builtin is not None else {}
+        for name, document in custom.items():
+            hashes[name] = hashlib.sha512(document).hexdigest().upper()
+        paths = {
+            name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"} for name, digest in sorted(hashes.items())
+        }
+        self._index = orjson.dumps({"paths": paths})
+        self._made = self._registry.changes
+
+
+def _builtin() -> Any:
+    try:
+        return importlib.import_module("kaito.embedded.apiserver.schemas.openapi")
+    except ModuleNotFoundError:
+        return None

@@ -1,0 +1,84 @@
+"""What a request asks for, read from its method and path alone (k8s.io/apiserver RequestInfo)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kaito.embedded.apiserver.errors import GroupResource
+
+_VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+TRUE_WORDS = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+FALSE_WORDS = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+
+
+@dataclass(slots=True)
+class RequestInfo:
+    """A request taken apart. For non-resource requests `resource` is "" and `verb` is the lower-case method."""
+
+    verb: str
+    path: str
+    group: str = ""
+    version: str = ""
+    namespace: str = ""
+    resource: str = ""
+    name: str = ""
+    subresource: str = ""
+    rest: str = ""
+    """What follows the subresource (the path for a proxy), without a leading slash."""
+
+    @property
+    def group_resource(self) -> GroupResource:
+        return GroupResource(self.group, self.resource)
+
+
+def is_true(text: str | None) -> bool:
+    """Whether a query parameter switches something on: Go's ParseBool, and "" counts as on (`?watch`)."""
+    return text is not None and text not in FALSE_WORDS and text != "0"
+
+
+def read(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
+    """Never raises: what is no resource path is a non-resource request."""
+    parts = [part for part in path.split("/") if part]
+    plain = RequestInfo(method.lower(), path)
+    if len(parts) < 3 or parts[0] not in ("api", "apis"):
+        return plain
+    if parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    elif len(parts) < 4:
+        return plain
+    else:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    info = RequestInfo(_VERBS.get(method, method.lower()), path, group, version)
+    watching = False
+    if rest[0] == "watch" and len(rest) > 1:  # the old way to ask for a watch, still served
+        watching, rest = True, rest[1:]
+    if rest[0] == "namespaces" and len(rest) > 1:
+        info.namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
+    info.resource = rest[0]
+    info.name = rest[1] if len(rest) > 1 else ""
+    info.subresource = rest[2] if len(rest) > 2 else ""
+    info.rest = "/".join(rest[3:])
+    if info.resource == "proxy" and info.name:
+        info.verb = "proxy"
+    if method in ("GET", "HEAD") and (not info.name or watching):
+        info.verb = "watch" if watching or is_true(query.get("watch")) else "list"
+    elif method == "GET" and not info.subresource and is_true(query.get("watch")):
+        info.verb = "get"
+    elif method == "DELETE" and not info.name:
+        info.verb = "deletecollection"
+    if info.verb in ("list", "watch", "deletecollection") and not info.name:
+        info.name = _selected_name(query.get("fieldSelector") or "")
+    return info
+
+
+def _selected_name(selector: str) -> str:
+    """The name that a field selector pins, for authorization (a Role may grant by resourceNames)."""
+    for term in selector.split(","):
+        field, equals, value = term.partition("=")
+        if equals and field == "metadata.name":
+            return value.removeprefix("=")
+    return ""

@@ -1,0 +1,228 @@
+"""Write requests: POST, PUT, PATCH and DELETE from the request to the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from kaito.embedded.apiserver import patch_requests
+from kaito.embedded.apiserver.answering import send
+from kaito.embedded.apiserver.bodies import read_object
+from kaito.embedded.apiserver.context import Call
+from kaito.embedded.apiserver.decoding import check_types, decode, handle_remarks
+from kaito.embedded.apiserver.definitions import is_terminating
+from kaito.embedded.apiserver.deleting import Deleter
+from kaito.embedded.apiserver.errors import (
+    Cause,
+    GroupResource,
+    StatusError,
+    bad_request,
+    forbidden,
+    invalid,
+)
+from kaito.embedded.apiserver.list_options import parse as parse_list
+from kaito.embedded.apiserver.listing import Page, Reader
+from kaito.embedded.apiserver.negotiating import choose
+from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.selecting import selection
+from kaito.embedded.apiserver.store import Entry, Object, ObjectKey, Store
+from kaito.embedded.apiserver.strategies import Undecodable
+from kaito.embedded.apiserver.write_options import WriteOptions, delete_options, write_options
+from kaito.embedded.apiserver.writing import (
+    Writer,
+    allows_create_by_put,
+    ensure_name,
+    ensure_namespace,
+    timestamp,
+)
+from kaito.kube.clock import Clock
+
+_SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
+
+
+class Writes:
+    """Answers write requests on objects and on those subresources that are views of the object."""
+
+    def __init__(self, store: Store, reader: Reader, writer: Writer, deleter: Deleter, clock: Clock) -> None:
+        self._store = store
+        self._reader = reader
+        self._writer = writer
+        self._deleter = deleter
+        self._clock = clock
+
+    async def create(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
+        form = choose(call.accept)
+        options = write_options(call.query, call.headers, "CreateOptions")
+        body, raw = await read_object(call, resource.kind.kind)
+        obj = decode(resource, body, raw, options.validation, call)
+        ensure_namespace(obj, namespace)
+        if resource.custom and is_terminating(self._store, resource):
+            why = "create not allowed while custom resource definition is terminating"
+            raise forbidden(resource.group_resource, obj["metadata"].get("name", ""), why)
+        written = await self._writer.create(call, resource, namespace, obj, options)
+        return await self._reader.show(call, resource, written.entry, status=201, form=form)
+
+    async def update(
+        self, call: Call, resource: Resource, namespace: str, name: str, subresource: str
+    ) -> web.StreamResponse:
+        form = choose(call.accept)
+        options = write_options(call.query, call.headers, "UpdateOptions")
+        body, raw = await read_object(call, resource.kind.kind)
+        obj = decode(resource, body, raw, options.validation, call)
+        ensure_name(obj, name)
+        ensure_namespace(obj, namespace)
+        frozen = orjson.dumps(obj)
+        first = [obj]
+
+        def replace(_live: Entry | None) -> Object:
+            fresh: Object = first.pop() if first else orjson.loads(frozen)
+            return fresh
+
+        written = await self._writer.update(
+            call,
+            resource,
+            ObjectKey(namespace, name),
+            replace,
+            options,
+            subresource=subresource,
+            creates=not subresource and allows_create_by_put(resource),
+            expect_uid=obj["metadata"].get("uid", ""),
+        )
+        status = 201 if written.created else 200
+        return await self._reader.show(call, resource, written.entry, status=status, form=form)
+
+    async def patch(
+        self, call: Call, resource: Resource, namespace: str, name: str, subresource: str
+    ) -> web.StreamResponse:
+        form = choose(call.accept)
+        kind = patch_requests.check_media_type(call, resource)
+        options = write_options(call.query, call.headers, "PatchOptions", apply=kind == patch_requests.APPLY_PATCH)
+        raw = await call.read_body()
+        key = ObjectKey(namespace, name)
+        if kind == patch_requests.APPLY_PATCH:
+            return await self._apply(call, resource, key, raw, options, subresource)
+        patch = patch_requests.parse(kind, raw, resource)
+
+        def mutate(live: Entry | None) -> Object:
+            assert live is not None
+            patched = patch(resource.copy(live))
+            obj = self._decode_patched(resource, patched, options, call)
+            _check_identity(obj, key)
+            return obj
+
+        written = await self._writer.update(call, resource, key, mutate, options, subresource=subresource)
+        return await self._reader.show(call, resource, written.entry, form=form)
+
+    @staticmethod
+    def _decode_patched(resource: Resource, patched: Object, options: WriteOptions, call: Call) -> Object:
+        """Reads what a patch made of an object. Raises a 422 that shows it."""
+        version, kind = patched.get("apiVersion"), patched.get("kind")
+        if not resource.custom and (version, kind) != (resource.api_version, resource.kind.kind):
+            raise _bad_patch(patched, f'no kind "{kind or ""}" is registered for version "{version or ""}" {_SCHEME}')
+        obj = check_types(resource, patched, b"")
+        if not isinstance(obj.get("metadata"), dict):
+            obj["metadata"] = {}
+        try:
+            decoded = resource.strategy.decode(obj)
+        except Undecodable as problem:
+            raise _bad_patch(patched, str(problem)) from None
+        handle_remarks(resource, decoded.remarks, options.validation, call)
+        return decoded.object
+
+    async def _apply(
+        self, call: Call, resource: Resource, key: ObjectKey, raw: bytes, options: WriteOptions, subresource: str
+    ) -> web.StreamResponse:
+        """Server-side apply: creates what is not there."""
+        form = choose(call.accept)
+        configuration = patch_requests.parse_apply(raw)
+        if not configuration.get("kind") or not configuration.get("apiVersion"):
+            group, _, version = str(configuration.get("apiVersion") or "").rpartition("/")
+            raise bad_request(f"invalid object type: {group}/{version}, Kind={configuration.get('kind') or ''}")
+        metadata = configuration.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("managedFields") is not None:
+            raise bad_request("metadata.managedFields must be nil")
+        if resource.custom and is_terminating(self._store, resource):
+            raise forbidden(
+                resource.group_resource,
+                key.name,
+                "create not allowed while custom resource definition is terminating",
+            )
+
+        def mutate(live: Entry | None) -> Object:
+            applied = resource.strategy.apply(
+                resource.copy(live) if live is not None else None,
+                orjson.loads(orjson.dumps(configuration)),
+                manager=options.manager,
+                force=bool(options.force),
+                time=timestamp(self._clock.now()),
+                subresource=subresource,
+            )
+            decoded = self._decode_patched(resource, applied, options, call)
+            if live is None:
+                decoded["metadata"].setdefault("name", key.name)
+            _check_identity(decoded, key)
+            return decoded
+
+        written = await self._writer.update(
+            call, resource, key, mutate, options, subresource=subresource, creates=not subresource, track=False
+        )
+        status = 201 if written.created else 200
+        return await self._reader.show(call, resource, written.entry, status=status, form=form)
+
+    async def finalize(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
+        """namespaces/finalize: replaces spec.finalizers, and ends a terminating namespace that has none left."""
+        return await self.update(call, resource, "", call.info.name, "finalize")
+
+    async def delete(self, call: Call, resource: Resource, namespace: str, name: str) -> web.StreamResponse:
+        form = choose(call.accept)
+        options = delete_options(call.query, await self._options_body(call))
+        waits = options.propagation == "Foreground" or options.orphan_dependents is False
+        deleted = await self._deleter.delete(call, resource, ObjectKey(namespace, name), options)
+        status = 202 if waits and not deleted.gone else 200
+        body = self._deleter.answer(resource, deleted)
+        return await send(call, body, status=status, form=form if form.shape == "object" else None)
+
+    async def delete_collection(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
+        form = choose(call.accept)
+        options = parse_list(call.query, watch=False)
+        wanted = selection(resource, namespace, options)
+        body = await self._options_body(call)
+        page = await self._reader.page(resource, options, wanted)
+        deleted: list[Entry] = []
+        for entry in page.entries:
+            try:
+                outcome = await self._deleter.delete(call, resource, entry.key, delete_options(call.query, body))
+            except StatusError as problem:
+                if problem.code != 404:
+                    raise
+                continue
+            deleted.append(outcome.entry)
+        return await self._reader.show_list(call, resource, Page(deleted, page.metadata), form=form)
+
+    @staticmethod
+    async def _options_body(call: Call) -> dict[str, Any] | None:
+        raw = await call.read_body()
+        if not raw:
+            return None
+        from kaito.embedded.apiserver.context import Call as _Call
+
+        async def again() -> bytes:
+            return raw
+
+        body, _ = await read_object(
+            _Call(call.info, call.user, call.query, call.headers, again, call.http), "DeleteOptions"
+        )
+        return body
+
+
+def _check_identity(obj: Object, key: ObjectKey) -> None:
+    ensure_name(obj, key.name)
+    ensure_namespace(obj, key.namespace)
+
+
+def _bad_patch(patched: Object, why: str) -> StatusError:
+    shown = orjson.dumps(orjson.dumps(patched, option=orjson.OPT_SORT_KEYS).decode()).decode()
+    cause = Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")
+    return invalid(GroupResource("", ""), "", [cause])
