@@ -5,6 +5,7 @@ Shapes that do not fit (no JSON, a missing or unknown field, a wrong type) are 4
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -17,7 +18,9 @@ MiB = 2**20
 
 Body = TypeVar("Body", bound="RequestBody")
 
-_RANGE_ERRORS = ("greater_than", "less_than", "too_long", "too_short", "value_error", "multiple_of", "finite_number")
+_RANGE_ERRORS = ("greater_than", "less_than", "too_", "string_too_", "value_error", "finite_number")
+_UNION_MEMBER = re.compile(r"(str|int|float|bool|dict|constrained-.*|list\[.*|nullable\[.*|function-.*)")
+"""What pydantic puts into an error's place for the member of a union that it tried."""
 
 
 class RequestBody(BaseModel):
@@ -68,8 +71,13 @@ def _too_large(limit: int) -> Problem:
 
 
 def _refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """The first error as the sentence; all of them as FastAPI's list."""
-    first = errors[0]
+    """One error as the sentence; all of them as FastAPI's list.
+
+    That is the first one, or, where a field has several shapes and each was refused for its own reason, the first
+    that is about a value and not about the shape.
+    """
+    same_field = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
+    first = next((e for e in same_field if _out_of_range(e)), errors[0])
     detail = [
         {"type": e["type"], "loc": ["body", *_names(e)], "msg": e["msg"], "input": _short(e.get("input"))}
         for e in errors
@@ -81,13 +89,20 @@ def _refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
         return Problem(422, f"Unknown parameter: {place}", param=place, code="unknown_parameter", detail=detail)
     if first["type"] == "missing":
         return Problem(422, f"Missing required parameter: {place}", param=place, code="missing", detail=detail)
-    out_of_range = any(first["type"].startswith(kind) for kind in _RANGE_ERRORS)
     message = f"{place}: {first['msg']}" if place else f"The body is not what is expected: {first['msg']}"
-    return Problem(400 if out_of_range else 422, message, param=place or None, code=first["type"], detail=detail)
+    return Problem(
+        400 if _out_of_range(first) else 422, message, param=place or None, code=first["type"], detail=detail
+    )
+
+
+def _out_of_range(error: Mapping[str, Any]) -> bool:
+    return str(error["type"]).startswith(_RANGE_ERRORS)
 
 
 def _names(error: Mapping[str, Any]) -> list[str | int]:
-    return list(error["loc"])
+    """The field's path, without the members of unions."""
+    path = error["loc"]
+    return [part for part in path if part is path[0] or isinstance(part, int) or not _UNION_MEMBER.fullmatch(part)]
 
 
 def _short(value: Any) -> Any:

@@ -3,7 +3,6 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from fastapi import FastAPI
-
 from kaito_runtime.serving.app import create_app
 from kaito_runtime.serving.fake import FakeEngine
 from kaito_runtime.serving.serving_state import ServingState, SurfaceSettings

@@ -2,7 +2,6 @@
 
 import httpx
 import pytest
-
 from kaito_runtime.serving.app import create_app
 from kaito_runtime.serving.fake import ByteCodec, FakeEngine
 from kaito_runtime.serving.generation import EngineFailed, Sampling, TimedOut
