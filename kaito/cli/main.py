@@ -133,10 +133,11 @@ def snapshot_restore(
 @app.command()
 def providers() -> None:
     """List the GPU node providers that are installed."""
-    from kaito.providers.registry import describe_providers
+    from kaito.providers.registry import registrations
 
-    for line in describe_providers():
-        typer.echo(line)
+    for registration in registrations(load=True):
+        state = registration.problem or "ok"
+        typer.echo(f"{registration.name:<16} {registration.distribution:<24} {state}")
 
 
 @app.command()

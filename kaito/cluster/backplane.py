@@ -38,7 +38,8 @@ from kaito.operator.install import install
 from kaito.operator.nodeclaim import add_nodeclaim_controllers
 from kaito.operator.settings import OperatorSettings
 from kaito.operator.workspace import add_workspace_controller
-from kaito.providers.registry import create_provider
+from kaito.providers.interface import ProviderSettings
+from kaito.providers.registry import ProviderLoadError, create_provider
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +152,10 @@ class Backplane:
         await self._settled(kubelet.ready.wait(), "kubelet")
 
     async def _start_operator(self, client: Client) -> None:
-        provider = create_provider(self._options.provider, {"client": client, "substrate": "process"})
+        try:
+            provider = create_provider(self._options.provider, ProviderSettings(client=client))
+        except ProviderLoadError as error:
+            raise ClusterError(f"--provider: {error}") from error
         await provider.start()
         self._closing.push_async_callback(provider.aclose)
         self.settings = OperatorSettings(model_flavor=provider.info.capabilities.model_flavor)
