@@ -1,0 +1,1 @@
+"""Custom resources: structural schemas, their rules and printer columns."""

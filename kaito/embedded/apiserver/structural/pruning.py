@@ -1,0 +1,53 @@
+"""Pruning of custom resources: members that no schema knows (apiextensions-apiserver's schema/pruning)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode_metadata
+from kaito.embedded.apiserver.structural.schema import Node
+
+RESOURCE_KEYS: Final = ("apiVersion", "kind", "metadata")
+
+
+def prune(node: Node, value: Any, *, is_resource: bool) -> list[str]:
+    """Removes unknown members in place; returns their paths, sorted. `is_resource`: the root keeps apiVersion and so
+    on."""
+    unknown: list[str] = []
+    _prune(node, value, "", unknown, is_resource=is_resource)
+    return sorted(unknown)
+
+
+def _prune(node: Node, value: Any, path: str, unknown: list[str], *, is_resource: bool) -> None:
+    if isinstance(value, dict):
+        for key in list(value):
+            child = node.properties.get(key)
+            if is_resource and key in RESOURCE_KEYS and (child is None or key == "metadata"):
+                if key == "metadata" and path:
+                    _prune_metadata(value, f"{path}.metadata", unknown)
+                continue
+            child = child or node.additional
+            here = f"{path}.{key}" if path else key
+            if child is not None:
+                _prune(child, value[key], here, unknown, is_resource=child.embedded)
+            elif node.preserve or node.allows_additional:
+                continue
+            else:
+                unknown.append(here)
+                del value[key]
+    elif isinstance(value, list) and node.items is not None:
+        for index, item in enumerate(value):
+            _prune(node.items, item, f"{path}[{index}]", unknown, is_resource=node.items.embedded)
+
+
+def _prune_metadata(holder: dict[str, Any], path: str, unknown: list[str]) -> None:
+    """Embedded objects' metadata has the built-in type; a wrong one is left to validation."""
+    if not isinstance(holder["metadata"], dict):
+        return
+    try:
+        decoded = decode_metadata({"metadata": holder["metadata"]})
+    except DecodeError:
+        return
+    holder["metadata"] = decoded.object["metadata"]
+    prefix = 'unknown field "metadata'
+    unknown.extend(f"{path}{remark[len(prefix) : -1]}" for remark in decoded.unknown)

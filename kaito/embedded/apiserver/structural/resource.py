@@ -1,0 +1,55 @@
+"""StructuralSchema: what the API server does with the objects of one CRD version."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.structural import defaulting, embedded, pruning, rules, validation
+from kaito.embedded.apiserver.structural.schema import ABSENT, Node, compile_node
+
+Json = dict[str, Any]
+# After these nothing can be said about rules: the object is not what they expect.
+BLOCKING: Final = frozenset(
+    {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"}
+)
+NOT_CHECKED: Final = Cause(
+    "<nil>",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
+
+
+class StructuralSchema:
+    """A compiled `openAPIV3Schema`. Immutable; `default` and `prune` change the object they are given."""
+
+    def __init__(self, schema: Json) -> None:
+        self.root: Node = compile_node(schema or {"x-kubernetes-preserve-unknown-fields": True})
+
+    def default(self, obj: Json) -> Json:
+        """Fills in defaults and drops nulls that may not be, in place; returns the object."""
+        defaulting.apply_defaults(self.root, obj)
+        defaulting.drop_nulls(self.root, obj)
+        return obj
+
+    def prune(self, obj: Json) -> list[str]:
+        """Removes unknown members in place; returns their paths (`spec.foo`, `spec.items[0].bar`), sorted."""
+        return pruning.prune(self.root, obj, is_resource=True)
+
+    def validate(self, obj: Json, old: Json | None = None) -> list[Cause]:
+        """Everything wrong with a whole object, metadata apart. With `old` (update), unchanged values pass."""
+        before: Any = ABSENT if old is None else old
+        causes = validation.check(self.root, obj, "", before)
+        causes += embedded.check(self.root, obj, "", before)
+        causes += validation.check_lists(self.root, obj, "", before)
+        if self.root.any_rules:
+            if any(cause.reason in BLOCKING for cause in causes):
+                causes.append(NOT_CHECKED)
+            else:
+                causes += rules.evaluate(self.root, obj, "", before)
+        return causes
+
+
+def compile(schema: Json) -> StructuralSchema:
+    """Compiles an `openAPIV3Schema`. Raises ValueError for a pattern that is no regular expression."""
+    return StructuralSchema(schema)

@@ -1,0 +1,232 @@
+"""Validation of custom resources against their schema, with the messages of the real server.
+
+The order of checks at one value, and the words, are those of k8s.io/kube-openapi/pkg/validation/validate: type,
+combinations, text, format, number, list, enum, members. On update, values that did not change are not complained about
+(ratcheting).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final
+
+from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.structural.formats import fits
+from kaito.embedded.apiserver.structural.schema import ABSENT, Node
+
+TYPE_NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+INT64: Final = 2**63
+
+
+def check(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
+    """Everything wrong with `value`; `path` is its field path, empty for the root. `old` is the stored counterpart."""
+    if old is not ABSENT and same(value, old):
+        return []
+    causes: list[Cause] = []
+    _check_type(node, value, path, causes)
+    if node.any_of or node.one_of or node.all_of or node.negated is not None:
+        _check_combinations(node, value, path, causes)
+    if isinstance(value, str):
+        _check_text(node, value, path, causes)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        _check_number(node, value, path, causes)
+    elif isinstance(value, list):
+        _check_list(node, value, path, causes, old)
+    if node.enum is not None and value is not None and not any(same(value, option) for option in node.enum):
+        options = ", ".join(_shown(option) for option in node.enum)
+        message = f"Unsupported value: {_shown(value)}: supported values: {options}"
+        causes.append(Cause(path or "<nil>", message, "FieldValueNotSupported"))
+    if isinstance(value, dict):
+        _check_members(node, value, path, causes, old)
+    return causes
+
+
+def same(left: Any, right: Any) -> bool:
+    """JSON equality: true is not 1, 1 is 1.0."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    return bool(left == right)
+
+
+def type_name(value: Any) -> str:
+    """The JSON type as errors print it; whole numbers beyond 64 bits are numbers."""
+    if type(value) is int and not -INT64 <= value < INT64:
+        return "number"
+    return TYPE_NAMES.get(type(value), "null")
+
+
+def _check_type(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
+    wanted = "integer,string" if node.int_or_string else node.type
+    if not wanted or (value is None and node.nullable):
+        return
+    found = type_name(value)
+    if found == "number" and isinstance(value, float) and math.isfinite(value) and value == int(value):
+        found = "integer"
+    if found in wanted.split(",") or (found == "integer" and wanted == "number"):
+        return
+    found = type_name(value)
+    causes.append(_invalid(path, f'"{found}"', f'must be of type {wanted}: "{found}"', "FieldValueTypeInvalid"))
+
+
+def _check_combinations(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
+    if node.any_of:
+        results = [check(option, value, path) for option in node.any_of]
+        if all(results):
+            causes.append(_whole(path, "must validate at least one schema (anyOf)"))
+            causes.extend(results[0])
+    if node.one_of:
+        results = [check(option, value, path) for option in node.one_of]
+        valid = sum(not result for result in results)
+        if valid != 1:
+            found = "Found none valid" if valid == 0 else f"Found {valid} valid alternatives"
+            causes.append(_whole(path, f"must validate one and only one schema (oneOf). {found}"))
+            if valid == 0:
+                causes.extend(results[0])
+    if node.all_of:
+        results = [check(option, value, path) for option in node.all_of]
+        for result in results:
+            causes.extend(result)
+        if any(results):
+            none = ". None validated" if all(results) else ""
+            causes.append(_whole(path, f"must validate all the schemas (allOf){none}"))
+    if node.negated is not None and not check(node.negated, value, path):
+        causes.append(_whole(path, "must not validate the schema (not)"))
+
+
+def _check_text(node: Node, value: str, path: str, causes: list[Cause]) -> None:
+    if node.max_length is not None and len(value) > node.max_length:
+        causes.append(Cause(path, f"Too long: may not be more than {node.max_length} bytes", "FieldValueTooLong"))
+    elif node.min_length is not None and len(value) < node.min_length:
+        causes.append(_invalid(path, _shown(value), f"should be at least {node.min_length} chars long"))
+    elif node.matcher is not None and node.matcher.search(value) is None:
+        causes.append(_invalid(path, _shown(value), f"should match '{node.pattern}'"))
+    if node.format and not fits(node.format, value):
+        shown = _shown(value)
+        causes.append(_invalid(path, shown, f"must be of type {node.format}: {shown}", "FieldValueTypeInvalid"))
+
+
+def _check_number(node: Node, value: float, path: str, causes: list[Cause]) -> None:
+    # Whole numbers are compared with the bound cut to a whole one, as the real validator does.
+    def bound(limit: float) -> float:
+        return int(limit) if isinstance(value, int) else limit
+
+    shown = _shown(value)
+    if node.multiple_of and not _is_multiple(value, node.multiple_of):
+        causes.append(_invalid(path, shown, f"should be a multiple of {_number(node.multiple_of)}"))
+    if node.maximum is not None:
+        limit = bound(node.maximum)
+        if value > limit or (node.exclusive_maximum and value == limit):
+            word = "less than" if node.exclusive_maximum else "less than or equal to"
+            causes.append(_invalid(path, shown, f"should be {word} {_number(limit)}"))
+    if node.minimum is not None:
+        limit = bound(node.minimum)
+        if value < limit or (node.exclusive_minimum and value == limit):
+            word = "greater than" if node.exclusive_minimum else "greater than or equal to"
+            causes.append(_invalid(path, shown, f"should be {word} {_number(limit)}"))
+
+
+def _is_multiple(value: float, of: float) -> bool:
+    quotient = value / of
+    return math.isfinite(quotient) and quotient == int(quotient)
+
+
+def _check_list(node: Node, value: list[Any], path: str, causes: list[Cause], old: Any) -> None:
+    if node.items is not None:
+        for index, item in enumerate(value):
+            causes.extend(check(node.items, item, f"{path}[{index}]", correlated(node, item, old)))
+    if node.min_items is not None and len(value) < node.min_items:
+        causes.append(_invalid(path, str(len(value)), f"should have at least {node.min_items} items"))
+    if node.max_items is not None and len(value) > node.max_items:
+        causes.append(_too_many(path, len(value), node.max_items))
+
+
+def correlated(node: Node, item: Any, old: Any) -> Any:
+    """The item of the stored list that `item` continues: found by its keys in lists of type map, else ABSENT."""
+    if node.list_type != "map" or not isinstance(old, list) or not isinstance(item, dict):
+        return ABSENT
+    keys = [item.get(key) for key in node.list_keys]
+    return next((o for o in old if isinstance(o, dict) and [o.get(key) for key in node.list_keys] == keys), ABSENT)
+
+
+def _check_members(node: Node, value: dict[str, Any], path: str, causes: list[Cause], old: Any) -> None:
+    for name in node.required:
+        if name not in value:
+            causes.append(Cause(f"{path}.{name}" if path else name, "Required value", "FieldValueRequired"))
+    before = old if isinstance(old, dict) else {}
+    for key in sorted(value):
+        child = node.child(key)
+        if child is not None:
+            here = f"{path}.{key}" if path else key
+            causes.extend(check(child, value[key], here, before.get(key, ABSENT)))
+    if node.min_properties is not None and len(value) < node.min_properties:
+        causes.append(_invalid(path, str(len(value)), f"should have at least {node.min_properties} properties"))
+    if node.max_properties is not None and len(value) > node.max_properties:
+        causes.append(_too_many(path, len(value), node.max_properties))
+
+
+def check_lists(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
+    """Duplicates in lists of type set and map."""
+    if not node.any_lists or (old is not ABSENT and same(value, old)):
+        return []
+    causes: list[Cause] = []
+    if isinstance(value, list):
+        if node.list_type == "set":
+            seen: set[str] = set()
+            for index, item in enumerate(value):
+                text = json.dumps(item, sort_keys=True)
+                if text in seen:
+                    causes.append(Cause(f"{path}[{index}]", f"Duplicate value: {_shown(item)}", "FieldValueDuplicate"))
+                seen.add(text)
+        elif node.list_type == "map":
+            causes.extend(_duplicate_keys(node, value, path))
+        if node.items is not None:
+            for index, item in enumerate(value):
+                causes.extend(check_lists(node.items, item, f"{path}[{index}]", correlated(node, item, old)))
+    elif isinstance(value, dict):
+        before = old if isinstance(old, dict) else {}
+        for key in sorted(value):
+            child = node.child(key)
+            if child is not None:
+                here = f"{path}.{key}" if path else key
+                causes.extend(check_lists(child, value[key], here, before.get(key, ABSENT)))
+    return causes
+
+
+def _duplicate_keys(node: Node, value: list[Any], path: str) -> list[Cause]:
+    causes, seen = [], set()
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            continue
+        keys = {key: item[key] for key in node.list_keys if key in item}
+        text = json.dumps(keys, sort_keys=True, separators=(",", ":"))
+        if text in seen:
+            causes.append(Cause(f"{path}[{index}]", f"Duplicate value: {text}", "FieldValueDuplicate"))
+        seen.add(text)
+    return causes
+
+
+def _invalid(path: str, shown: str, rest: str, reason: str = "FieldValueInvalid") -> Cause:
+    return Cause(path or "<nil>", f"Invalid value: {shown}: {path} in body {rest}", reason)
+
+
+def _whole(path: str, message: str) -> Cause:
+    return Cause("<nil>", f'Invalid value: "": "{path}" {message}')
+
+
+def _too_many(path: str, count: int, limit: int) -> Cause:
+    return Cause(path, f"Too many: {count}: must have at most {limit} items", "FieldValueTooMany")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return _number(value)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
