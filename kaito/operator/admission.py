@@ -9,6 +9,7 @@ from typing import Any
 from kaito.api import labels
 from kaito.api.validation import AdmissionContext, validate_create, validate_update
 from kaito.api.validation.tuning_config import template_name
+from kaito.api.validation.workspace import WEBHOOK
 from kaito.catalog import CATALOG
 from kaito.kube.client import KubeClient
 from kaito.kube.errors import ApiError, NotFound
@@ -70,23 +71,19 @@ class Reviewer:
             return Review(True)
         field = _unknown_field(new)
         if field is not None:
-            return self._refusal(
+            return _refusal(
                 f'decoding request failed: cannot decode incoming new object: json: unknown field "{field}"'
             )
         try:
             context = await self._context(new)
         except ApiError as error:
-            name = self._settings.webhook_name
-            return Review(False, f'failed calling webhook "{name}": {error.message}', code=500)
+            return Review(False, f'failed calling webhook "{WEBHOOK}": {error.message}', code=500)
         if operation == "CREATE" or old is None:
             errors = validate_create(new, context)
         else:
             errors = validate_update(old, new, context)
         text = str(errors)
-        return self._refusal(f"validation failed: {text}") if text else Review(True)
-
-    def _refusal(self, text: str) -> Review:
-        return Review(False, f'admission webhook "{self._settings.webhook_name}" denied the request: {text}')
+        return _refusal(f"validation failed: {text}") if text else Review(True)
 
     async def _context(self, workspace: Mapping[str, Any]) -> AdmissionContext:
         settings = self._settings
@@ -123,6 +120,10 @@ class Reviewer:
         except NotFound:
             return None
         return dict(found.get("data") or {})
+
+
+def _refusal(text: str) -> Review:
+    return Review(False, f'admission webhook "{WEBHOOK}" denied the request: {text}')
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -49,7 +49,7 @@ async def install(
     await _apply(client, CONFIG_MAPS, inference_config_map(settings.release_namespace))
     if webhook is not None:
         url, authority = webhook
-        await _apply(client, VALIDATING_WEBHOOKS, webhook_configuration(url, authority, settings))
+        await _apply(client, VALIDATING_WEBHOOKS, webhook_configuration(url, authority))
     await _wait_established(client, [crd["metadata"]["name"] for crd in crds], clock or SystemClock())
 
 

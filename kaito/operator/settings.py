@@ -62,9 +62,6 @@ class OperatorSettings:
     revision_history_limit: int = 10
     """ControllerRevisions kept for a workspace beside the current one."""
 
-    webhook_name: str = "validation.workspace.kaito.sh"
-    """The name that refusals are reported under."""
-
     extra_environment: dict[str, str] = field(default_factory=dict)
     """Variables set in every container we make; for debugging."""
 

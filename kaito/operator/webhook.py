@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import ssl
-from typing import Any
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
+from kaito.api.validation.workspace import WEBHOOK
 from kaito.operator.admission import Reviewer
-from kaito.operator.settings import OperatorSettings
 
 PATH = "/validate/"
 TIMEOUT_SECONDS = 10
@@ -18,13 +20,23 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 """Two copies of the largest object an API server takes (3 MiB), and what comes with them."""
 
 
+class KeyPair(Protocol):
+    """A server certificate with its key, PEM."""
+
+    @property
+    def cert_pem(self) -> bytes: ...
+
+    @property
+    def key_pem(self) -> bytes: ...
+
+
 class WebhookServer:
     """Answers `admission.k8s.io/v1` AdmissionReviews under `/validate/<webhook name>`."""
 
-    def __init__(self, reviewer: Reviewer, tls: ssl.SSLContext, settings: OperatorSettings) -> None:
+    def __init__(self, reviewer: Reviewer, certificate: KeyPair) -> None:
         self._reviewer = reviewer
-        self._tls = tls
-        self._path = PATH + settings.webhook_name
+        self._certificate = certificate
+        self._path = PATH + WEBHOOK
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -33,7 +45,7 @@ class WebhookServer:
         app.router.add_post(self._path, self._answer)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, host, port, ssl_context=_tls(self._certificate))
         await site.start()
         bound = self._runner.addresses[0][1]
         return f"https://{host}:{bound}{self._path}"
@@ -75,16 +87,29 @@ class WebhookServer:
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
 
-def webhook_configuration(url: str, ca_pem: bytes, settings: OperatorSettings | None = None) -> dict[str, Any]:
-    """The ValidatingWebhookConfiguration for a WebhookServer at `url`, in Kaito's terms."""
-    name = (settings or OperatorSettings()).webhook_name
+def _tls(certificate: KeyPair) -> ssl.SSLContext:
+    """A server context. Python reads certificates from files only; they exist for a moment, for their owner alone."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with tempfile.TemporaryDirectory(prefix="kaito-webhook-") as folder:
+        chain, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
+        chain.write_bytes(certificate.cert_pem)
+        key.write_bytes(certificate.key_pem)
+        context.load_cert_chain(chain, key)
+    return context
+
+
+def webhook_configuration(url: str, ca_pem: bytes) -> dict[str, Any]:
+    """The ValidatingWebhookConfiguration for a WebhookServer at `url`, in Kaito's terms.
+
+    Kaito's covers the status subresource too; ours does not, there is nothing to check there.
+    """
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": name},
+        "metadata": {"name": WEBHOOK},
         "webhooks": [
             {
-                "name": name,
+                "name": WEBHOOK,
                 "admissionReviewVersions": ["v1"],
                 "clientConfig": {"url": url, "caBundle": base64.b64encode(ca_pem).decode()},
                 "failurePolicy": "Fail",

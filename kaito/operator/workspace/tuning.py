@@ -7,10 +7,10 @@ from typing import Any
 from kaito.kube.objects import is_deleting
 from kaito.kube.resources import JOBS, PODS, SERVICES, STATEFUL_SETS
 from kaito.operator.manifests import names, services
-from kaito.operator.manifests.choices import serves_after_tuning
+from kaito.operator.manifests.choices import preset_name, serves_after_tuning
 from kaito.operator.manifests.tuning import output_dir, tuned_stateful_set, tuning_job
 from kaito.operator.workspace.config_maps import copy_mirrors, training_config
-from kaito.operator.workspace.context import Pass
+from kaito.operator.workspace.context import Blocked, Pass
 from kaito.operator.workspace.provisioning import machine_of, resolve_preset, shrink_nodes
 from kaito.operator.workspace.serving import ensure, roll, storage_class
 from kaito.operator.workspace.workloads import JobPhase, is_serving, job_phase, revision_of, served_job
@@ -70,12 +70,17 @@ async def release_surge(step: Pass) -> None:
 
 
 async def _start(step: Pass) -> None:
+    preset = resolve_preset(step)
+    if preset.tuning is None:
+        raise Blocked(
+            f"preset {preset_name(step.workspace)} cannot be fine-tuned: no tuning parameters are known for it"
+        )
     config = await training_config(step)
     await copy_mirrors(step)
     text = str((config.get("data") or {}).get(names.TRAINING_CONFIG_FILE) or "")
     job = tuning_job(
         step.workspace,
-        resolve_preset(step),
+        preset,
         machine_of(step),
         step.settings,
         revision=step.revision,

@@ -6,7 +6,7 @@ from typing import Any
 
 from kaito.kube.resources import CONFIG_MAPS, JOBS, NODE_CLAIMS, NODES, PODS, SERVICES, STATEFUL_SETS, WORKSPACES
 from kaito.operator.settings import OperatorSettings
-from tests.unit.operator.world import NAMESPACE, World, config_map, tuning_workspace
+from tests.unit.operator.world import NAMESPACE, World, config_map, node, tuning_workspace
 
 ORDER = [
     "NodesReady",
@@ -310,10 +310,32 @@ async def test_a_rest_costs_no_requests_and_no_writes() -> None:
         await served(world)
         await world.settle(5)
         world.client.calls.clear()
-        for node in world.client.objects(NODES):
-            node["status"]["conditions"][0]["lastHeartbeatTime"] = "2026-01-01T00:10:00Z"
-            world.client.seed(node)
+        for beating in world.client.objects(NODES):
+            beating["status"]["conditions"][0]["lastHeartbeatTime"] = "2026-01-01T00:10:00Z"
+            world.client.seed(beating)
         reconciles = world.controller.reconciles
         await world.settle(3600)
         assert world.requests() == []
         assert world.controller.reconciles == reconciles, "a heartbeat wakes nobody"
+
+
+async def test_a_preset_that_cannot_be_tuned_is_told() -> None:
+    world = World()
+    async with world.running():
+        await world.apply(tuning_workspace(preset={"name": "gpt-oss-20b"}))
+        await world.provide_nodes()
+        assert world.client.find(JOBS, "tune", NAMESPACE) is None
+        assert "preset gpt-oss-20b cannot be fine-tuned" in world.conditions("tune")["WorkspaceSucceeded"]["message"]
+
+
+async def test_the_users_own_nodes_can_tune() -> None:
+    world = World(OperatorSettings(node_provisioner="byo"))
+    workspace = tuning_workspace()
+    del workspace["resource"]["instanceType"]
+    gpu = {"nvidia.com/gpu.product": "Tesla-V100", "nvidia.com/gpu.count": "2", "nvidia.com/gpu.memory": "16384"}
+    world.client.seed(node("mine", {"app": "tune", **gpu}, "whatever"))
+    async with world.running():
+        await world.apply(workspace)
+        job = world.client.find(JOBS, "tune", NAMESPACE)
+    assert job is not None
+    assert job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}

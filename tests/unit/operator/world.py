@@ -84,8 +84,7 @@ class World:
 
     async def settle(self, seconds: float = 0.0) -> None:
         await self.clock.advance(seconds)
-        for _ in range(20):
-            await self.clock.settle(10)
+        await self.clock.settle(60)
 
     async def apply(self, workspace: dict[str, Any]) -> None:
         """Create or replace a workspace, as a user does."""
