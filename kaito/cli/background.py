@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from kaito.cli.main import EXIT_FAILED, EXIT_USAGE
-from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Tier
+from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
 from kaito.cluster.daemon import DaemonState, read_state, start_daemon, stop_daemon
 from kaito.cluster.kubeconfigs import merge_kubeconfig
 from kaito.cluster.mirrors import MirrorMap
@@ -49,7 +49,7 @@ def up_command(
             images=images,
             mirrors=_read_mirrors(mirrors) if mirrors else MirrorMap(),
         )
-        state = start_daemon(name, cast(Tier, tier), options, lambda text: print(f"  {text}", flush=True))
+        state = start_daemon(name, tier, options, lambda text: print(f"  {text}", flush=True))
         if kubeconfig is not None and state.kubeconfig:
             merge_kubeconfig(Path(state.kubeconfig), into=kubeconfig, name=f"kaito-{name}")
     except ValueError as error:

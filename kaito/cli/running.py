@@ -10,13 +10,12 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 from rich.console import Console
 
 from kaito.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from kaito.cli.presenting import LivePresenter, PlainPresenter
-from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Tier
+from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.tiers import create_cluster
 from kaito.scenario.evidence import RunRecord
@@ -43,7 +42,7 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
     _log_to(log)
     presenter = LivePresenter(console) if live else PlainPresenter(lambda line: print(line, flush=True))
     with presenter:
-        interrupted = asyncio.run(_run(loaded, cast(Tier, tier), record, presenter))
+        interrupted = asyncio.run(_run(loaded, tier, record, presenter))
     write_reports(record, out)
     if interrupted:
         print("interrupted; everything that was started has been stopped", file=sys.stderr)
@@ -53,9 +52,7 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
     return 0 if record.outcome == "passed" else EXIT_FAILED
 
 
-async def _run(
-    loaded: LoadedScenario, tier: Tier, record: RunRecord, presenter: LivePresenter | PlainPresenter
-) -> bool:
+async def _run(loaded: LoadedScenario, tier: str, record: RunRecord, presenter: LivePresenter | PlainPresenter) -> bool:
     """Run the scenario; True when the user interrupted it. The cluster and its folder are gone when this returns."""
     root = Path(tempfile.mkdtemp(prefix="kaito-run-"))
     stop = asyncio.Event()

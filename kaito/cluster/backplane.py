@@ -35,7 +35,6 @@ from kaito.kube.errors import AlreadyExists
 from kaito.kube.manager import Manager
 from kaito.kube.resources import CONFIG_MAPS, SECRETS, SERVICES
 from kaito.operator.install import install
-from kaito.operator.nodeclaim import add_nodeclaim_controllers
 from kaito.operator.settings import OperatorSettings
 from kaito.operator.workspace import add_workspace_controller
 from kaito.providers.interface import ProviderSettings
@@ -163,6 +162,8 @@ class Backplane:
         await self._publish_mirrors(client, self.settings.release_namespace)
         await create_registry_secret(client, self.registry, "default")
         manager = Manager(client)
+        from kaito.operator.nodeclaim import add_nodeclaim_controllers
+
         add_nodeclaim_controllers(manager, provider)
         if self._options.operator == "kaito":
             add_workspace_controller(manager, self.settings)

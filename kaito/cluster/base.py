@@ -53,8 +53,16 @@ class Cluster(Protocol):
 
     tier: Tier
     kubeconfig: Path
-    access: Access
-    registry: RegistryAccess
+
+    @property
+    def access(self) -> Access:
+        """How to reach the API server as its administrator."""
+        ...
+
+    @property
+    def registry(self) -> RegistryAccess:
+        """The registry standing in for outside ones."""
+        ...
 
     async def start(self, progress: Progress) -> None:
         """Start everything; returns when workspaces can be applied. ClusterError when it cannot."""

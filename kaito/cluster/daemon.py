@@ -17,9 +17,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from kaito.cluster.base import ClusterError, ClusterOptions, Progress, Tier
+from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Progress
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.tiers import create_cluster
 
@@ -60,7 +60,7 @@ def read_state(name: str) -> DaemonState:
     return DaemonState(running=True, name=name, **fields)
 
 
-def start_daemon(name: str, tier: Tier, options: ClusterOptions, progress: Progress) -> DaemonState:
+def start_daemon(name: str, tier: str, options: ClusterOptions, progress: Progress) -> DaemonState:
     """Start a cluster in the background and return once it is ready; ClusterError when it is not going to be."""
     folder = ClusterFolder.named(name)
     state = read_state(name)
@@ -161,7 +161,7 @@ def hold(folder: ClusterFolder) -> Iterator[None]:
         yield
 
 
-async def _serve(name: str, tier: Tier, options: ClusterOptions) -> None:
+async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
     folder = ClusterFolder.named(name)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -186,7 +186,7 @@ async def _serve(name: str, tier: Tier, options: ClusterOptions) -> None:
         await cluster.stop()
 
 
-def _write_state(folder: ClusterFolder, tier: Tier, server: str, registry: str, options: ClusterOptions) -> None:
+def _write_state(folder: ClusterFolder, tier: str, server: str, registry: str, options: ClusterOptions) -> None:
     state = DaemonState(
         running=True,
         name="",
@@ -214,7 +214,7 @@ def main() -> int:
     """The background process. Its first standard output lines are progress, then `ready:` or `failed: …`."""
     parser = argparse.ArgumentParser(prog="python -m kaito.cluster.daemon")
     parser.add_argument("--name", required=True)
-    parser.add_argument("--tier", choices=get_args(Tier), required=True)
+    parser.add_argument("--tier", choices=TIERS, required=True)
     parser.add_argument("--operator", choices=("kaito", "none"), default="kaito")
     parser.add_argument("--controllers", choices=("all", "none"), default="all")
     parser.add_argument("--provider", default="fake-gpu")

@@ -9,7 +9,9 @@ import logging
 from kaito.cluster.backplane import Backplane
 from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess, Tier
 from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.networks import claim_service_network
 from kaito.embedded.apiserver.admission import AdmissionDecision, AdmissionRequest
+from kaito.embedded.apiserver.database import StoreError
 from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
 from kaito.embedded.apiserver.server import ApiServer, ApiServerSettings
 from kaito.embedded.apiserver.store import Store
@@ -62,8 +64,8 @@ class EmbeddedCluster:
         try:
             authority = Authority.load_or_create(self._folder.pki)
             key = ServiceAccountKey.load_or_create(self._folder.pki)
-            store = Store.open(self._folder.database)
-        except (PkiError, ValueError, OSError) as error:
+            store = Store.open(str(self._folder.database))
+        except (PkiError, StoreError, OSError) as error:
             raise ClusterError(str(error)) from error
         self._closing.callback(store.close)
         progress("API server")
@@ -72,13 +74,16 @@ class EmbeddedCluster:
             store=store,
             authority=authority,
             service_account_key=key,
-            settings=ApiServerSettings(),
+            settings=ApiServerSettings(
+                service_network=claim_service_network(self._folder),
+                service_account_admission=self._options.controllers == "all",
+            ),
             admission=self._review if self._options.operator == "kaito" else None,
             kubelet_client=authority.issue(
                 "kube-apiserver-kubelet-client", organizations=("system:masters",), usage="client"
             ),
-            admin_token=token,
         )
+        server.tokens.add(token, "admin", ("system:masters",))
         self._closing.push_async_callback(server.stop)
         url = await self._listen(server)
         self._access = Access(server=url, ssl_context=trust(authority.ca_pem), authorization=f"Bearer {token}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from kaito.cluster.backplane import Backplane
 from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess, Tier
 from kaito.cluster.binaries import ChildProcess, assets, free_port
 from kaito.cluster.folders import ClusterFolder
-from kaito.embedded.addresses import SERVICE_NETWORK
+from kaito.cluster.networks import claim_service_network
 from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
 from kaito.embedded.pki import Authority, PkiError, ServiceAccountKey, write_private
 from kaito.kube.access import Access, trust
@@ -116,9 +117,10 @@ class EnvtestCluster:
         return client_port
 
     async def _start_api_server(self, program: Path, authority: Authority, etcd_port: int) -> Access:
+        network = claim_service_network(self._folder)
         pki, token = self._folder.pki, self._folder.secrets()["admin_token"]
         serving = authority.issue(
-            "kube-apiserver", hosts=("127.0.0.1", "localhost", "kubernetes.default.svc", str(SERVICE_NETWORK[1]))
+            "kube-apiserver", hosts=("127.0.0.1", "localhost", "kubernetes.default.svc", str(IPv4Network(network)[1]))
         )
         serving.write(pki / "apiserver.crt", pki / "apiserver.key")
         kubelet_client = authority.issue(
@@ -129,7 +131,7 @@ class EnvtestCluster:
         write_private(pki / "tokens.csv", f'{token},admin,admin,"system:masters"\n'.encode())
         port = int(self._folder.settings().get("api_port") or free_port())
         self._folder.remember(api_port=port)
-        key = str(ServiceAccountKey.path_in(pki))
+        key = str(pki / "sa.key")
         server = ChildProcess(
             "kube-apiserver",
             (
@@ -148,7 +150,7 @@ class EnvtestCluster:
                 "--service-account-issuer=https://kubernetes.default.svc",
                 f"--service-account-key-file={key}",
                 f"--service-account-signing-key-file={key}",
-                f"--service-cluster-ip-range={SERVICE_NETWORK}",
+                f"--service-cluster-ip-range={network}",
                 *("--authorization-mode=RBAC", "--allow-privileged=true"),
             ),
             self._folder.root,
@@ -181,8 +183,10 @@ class EnvtestCluster:
         assert self._running.settings is not None
         client = self.client("kaito-admission")
         self._closing.push_async_callback(client.close)
+        settings = self._running.settings
+        certificate = authority.issue("kaito-webhook", hosts=("127.0.0.1", "localhost"))
         webhook = WebhookServer(
-            Reviewer(client, self._running.settings), authority.issue("kaito-webhook", hosts=("127.0.0.1", "localhost"))
+            Reviewer(client, settings), server_context(certificate.cert_pem, certificate.key_pem), settings
         )
         self._closing.push_async_callback(webhook.stop)
         configuration = webhook_configuration(await webhook.start(), authority.ca_pem)

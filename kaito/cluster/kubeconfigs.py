@@ -19,9 +19,10 @@ def merge_kubeconfig(source: Path, *, into: Path, name: str) -> None:
     merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     if into.exists():
         try:
-            present = yaml.safe_load(into.read_text()) or {}
+            present = yaml.safe_load(into.read_text())
         except yaml.YAMLError as error:
             raise ValueError(f"{into} is not YAML: {error}") from error
+        present = {} if present is None else present
         if not isinstance(present, dict) or present.get("kind", "Config") != "Config":
             raise ValueError(f"{into} is not a kubeconfig; name another file with --kubeconfig")
         merged |= present

@@ -24,7 +24,7 @@ PREBUILT = "phi3"
 def default_mirrors(registry_url: str) -> MirrorMap:
     """The mirrors of a cluster whose GPU nodes are not real."""
     dataset = Path(str(files("kaito.cluster") / "data" / "dolly-sample.parquet"))
-    catalog = [(preset.id, preset.family) for preset in presets.load().presets.values()]
+    catalog = [(preset.model_id, preset.family) for preset in presets.load().by_id.values()]
     return MirrorMap(
         urls={QUICK_START_DATASET: str(dataset), **model_mirrors(catalog)},
         registries={"*.azurecr.io": f"{registry_url}/{{host}}"},

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kaito.cluster.base import TIERS, Cluster, ClusterError, ClusterOptions, Tier
+from kaito.cluster.base import TIERS, Cluster, ClusterError, ClusterOptions
 from kaito.cluster.folders import ClusterFolder
 
 
-def create_cluster(tier: Tier, folder: ClusterFolder, options: ClusterOptions) -> Cluster:
+def create_cluster(tier: str, folder: ClusterFolder, options: ClusterOptions) -> Cluster:
     """A cluster of that tier, not yet started; ClusterError when this machine lacks what the tier needs."""
     # Imported here: a tier's machinery costs import time that `kaito --help` must not pay.
     if tier == "embedded":

@@ -118,7 +118,8 @@ def _yaml_message(path: Path, error: Exception) -> str:
 
 
 def _describe(path: Path, node: yaml.Node | None, error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A misspelt key is reported as unknown, and what it should have been as missing: the first says more.
+    first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
     location: Location = first["loc"]
     shown = ".".join(str(part) for part in location)
     message = first["msg"].removeprefix("Value error, ")

@@ -1,0 +1,99 @@
+"""Cluster folders, mirror maps and kubeconfigs keep what they are given and give nothing away."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.kubeconfigs import merge_kubeconfig
+from kaito.cluster.mirrors import MirrorMap, model_mirrors
+from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "UPPER", "-a", "a" * 33, "a b"])
+def test_a_name_that_is_no_folder_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a cluster name"):
+        ClusterFolder.named(name)
+
+
+def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
+    folder = ClusterFolder(tmp_path / "c")
+    folder.create()
+    secrets = folder.secrets()
+    assert folder.secrets() == secrets
+    assert len(set(secrets.values())) == len(secrets)
+    for path in [tmp_path / "c", *(tmp_path / "c").iterdir()]:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def test_settings_are_remembered_together(tmp_path: Path) -> None:
+    folder = ClusterFolder(tmp_path)
+    folder.remember(api_port=1)
+    folder.remember(registry_port=2)
+    folder.remember(api_port=3)
+    assert folder.settings() == {"api_port": 3, "registry_port": 2}
+
+
+def test_relative_mirrors_are_found_beside_their_file_and_missing_ones_named(tmp_path: Path) -> None:
+    (tmp_path / "d.parquet").write_bytes(b"x")
+    mirrors = MirrorMap(urls={"https://a.example/d": "d.parquet", "https://b.example/": "tiny:phi3"})
+    resolved = mirrors.resolved(tmp_path)
+    assert resolved.urls == {"https://a.example/d": str(tmp_path / "d.parquet"), "https://b.example/": "tiny:phi3"}
+    with pytest.raises(FileNotFoundError, match="the mirror of https://a"):
+        MirrorMap(urls={"https://a.example/x": "gone"}).resolved(tmp_path)
+
+
+def test_a_merged_map_prefers_the_added_one_and_survives_its_yaml() -> None:
+    first = MirrorMap(urls={"https://a.example/": "/1", "https://b.example/": "/2"}, registries={"*": "http://x"})
+    merged = first.merged_with(MirrorMap(urls={"https://a.example/": "/3"}))
+    assert merged.urls == {"https://a.example/": "/3", "https://b.example/": "/2"}
+    assert MirrorMap.model_validate(yaml.safe_load(merged.to_yaml())) == merged
+
+
+@pytest.mark.parametrize("bad", [{"urls": {"file:///etc": "/x"}}, {"registries": {"a": "x"}}, {"unknown": {}}])
+def test_a_map_that_cannot_be_is_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        MirrorMap.model_validate(bad)
+
+
+def test_models_are_mirrored_by_their_hub_address() -> None:
+    assert model_mirrors([("microsoft/phi", "phi3")]) == {"https://huggingface.co/microsoft/phi/": "tiny:phi3"}
+
+
+def test_merging_a_kubeconfig_keeps_the_other_clusters(tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path / "ours", "https://127.0.0.1:1", b"CA", "token")
+    target = tmp_path / "config"
+    target.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "work", "cluster": {"server": "https://work"}}],
+                "contexts": [{"name": "work", "context": {"cluster": "work", "user": "me"}}],
+                "users": [{"name": "me", "user": {"token": "t"}}],
+                "current-context": "work",
+            }
+        )
+    )
+    for _ in range(2):
+        merge_kubeconfig(tmp_path / "ours", into=target, name="kaito-default")
+    merged = yaml.safe_load(target.read_text())
+    assert [entry["name"] for entry in merged["clusters"]] == ["work", "kaito-default"]
+    assert [entry["name"] for entry in merged["contexts"]] == ["work", "kaito-default"]
+    assert merged["current-context"] == "kaito-default"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("text", ["[]", "kind: Pod", "a: ["])
+def test_a_file_that_is_no_kubeconfig_is_left_alone(tmp_path: Path, text: str) -> None:
+    write_kubeconfig(tmp_path / "ours", "https://127.0.0.1:1", b"CA", "token")
+    target = tmp_path / "other"
+    target.write_text(text)
+    with pytest.raises(ValueError, match="other"):
+        merge_kubeconfig(tmp_path / "ours", into=target, name="x")
+    assert target.read_text() == text
