@@ -28,6 +28,10 @@ CONTROLLERS = (
     "ttl-after-finished",
     "endpoint",
     "endpointslice",
+    "persistentvolume-binder",
+    "persistentvolume-protection",
+    "node-lifecycle",
+    "pod-garbage-collector",
 )
 """Every controller by the name that kube-controller-manager gives it, in starting order."""
 
@@ -68,9 +72,14 @@ def _makers(
     from kaito.embedded.controllers.jobs import Jobs
     from kaito.embedded.controllers.kinds import Kinds
     from kaito.embedded.controllers.namespaces import Namespaces
+    from kaito.embedded.controllers.nodes import NodeLifecycle
+    from kaito.embedded.controllers.pod_collection import PodCollection
     from kaito.embedded.controllers.replicasets import ReplicaSets
     from kaito.embedded.controllers.service_accounts import DefaultServiceAccounts, RootCertificates
     from kaito.embedded.controllers.statefulsets import StatefulSets
+    from kaito.embedded.controllers.volume_binding import VolumeBinding
+    from kaito.embedded.controllers.volume_directories import VolumeDirectories, add_default_class
+    from kaito.embedded.controllers.volume_protection import VolumeProtection
 
     cluster = Cluster(manager)
     kinds: list[Kinds] = []
@@ -79,6 +88,10 @@ def _makers(
         if not kinds:
             kinds.append(Kinds(cluster))
         return kinds[0]
+
+    def volumes() -> None:
+        add_default_class(cluster)
+        VolumeBinding(cluster, VolumeDirectories(volumes_root))
 
     return {
         "serviceaccount": lambda: DefaultServiceAccounts(cluster),
@@ -92,4 +105,8 @@ def _makers(
         "ttl-after-finished": lambda: JobExpiry(cluster),
         "endpoint": lambda: Endpoints(cluster),
         "endpointslice": lambda: EndpointSlices(cluster),
+        "persistentvolume-binder": volumes,
+        "persistentvolume-protection": lambda: VolumeProtection(cluster),
+        "node-lifecycle": lambda: NodeLifecycle(cluster),
+        "pod-garbage-collector": lambda: PodCollection(cluster),
     }

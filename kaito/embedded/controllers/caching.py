@@ -87,10 +87,16 @@ class Cache:
         return updated
 
     async def update_status(self, obj: Object, status: Mapping[str, Any]) -> Object:
-        """Write the status when it says something new; fields that Go would omit as empty do not count."""
+        """Write the status when it says something new; fields that Go would omit as empty do not count.
+
+        Nothing happens when the object is gone.
+        """
         if _significant(status) == _significant(obj.get("status") or {}):
             return obj
-        return await self.update({**obj, "status": dict(status)}, subresource="status")
+        try:
+            return await self.update({**obj, "status": dict(status)}, subresource="status")
+        except NotFound:
+            return {**obj, "status": dict(status)}
 
     async def patch(
         self, obj: Object, patch: Mapping[str, Any], *, kind: PatchKind = "merge", subresource: str | None = None

@@ -34,7 +34,8 @@ class PodControl:
     async def create_all(self, owner: Object, pods: Sequence[Object]) -> ApiError | None:
         """Create pods in batches of 1, 2, 4, …; the first error ends it after its batch and is returned.
 
-        A template that is refused is so refused once and not once a replica (client-go's slowStartBatch).
+        A template that is refused is so refused once and not once a replica (client-go's slowStartBatch). In a
+        terminating namespace every create fails, and that is no error.
         """
         done, size = 0, 1
         while done < len(pods):
@@ -47,7 +48,7 @@ class PodControl:
             if errors:
                 first = errors[0]
                 assert isinstance(first, ApiError)
-                return first
+                return None if namespace_is_terminating(first) else first
             done, size = done + len(batch), size * 2
         return None
 

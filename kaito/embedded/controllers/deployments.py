@@ -194,10 +194,16 @@ class Deployments:
         return new, True
 
     async def _annotate(self, deployment: Object, revision: int) -> None:
-        if (deployment["metadata"].get("annotations") or {}).get(revisions.REVISION) != str(revision):
-            await self._deployments.patch(
-                deployment, {"metadata": {"annotations": {revisions.REVISION: str(revision)}}}
-            )
+        """Write the revision with the status, which raises no generation; a server that drops it gets a patch."""
+        latest = self._deployments.get(key_of(deployment)) or deployment
+        annotations = {**(latest["metadata"].get("annotations") or {}), revisions.REVISION: str(revision)}
+        if annotations == latest["metadata"].get("annotations"):
+            return
+        written = await self._deployments.update(
+            {**latest, "metadata": {**latest["metadata"], "annotations": annotations}}, subresource="status"
+        )
+        if (written["metadata"].get("annotations") or {}).get(revisions.REVISION) != str(revision):
+            await self._deployments.patch(written, {"metadata": {"annotations": annotations}})
 
     async def _scale(self, deployment: Object, replica_set: Object, size: int) -> bool:
         """Give a ReplicaSet its size; True when it had another."""

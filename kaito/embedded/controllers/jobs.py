@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kaito.embedded.controllers.caching import Object
@@ -65,8 +66,10 @@ class Jobs:
         error: ApiError | None = None
         if not is_deleting(job):
             try:
-                if verdict is not None or progress.suspended:
+                if verdict is not None:
                     await self._control.delete_all(job, progress.active)
+                elif progress.suspended:
+                    await self._discard(job, progress.active)
                 else:
                     again, error = await self._scale(job, progress)
             except ApiError as failure:
@@ -82,7 +85,7 @@ class Jobs:
         missing = progress.missing()
         if missing < 0:
             surplus = sorted(progress.active, key=lambda pod: deletion_rank(pod, {}))[: min(-missing, BURST)]
-            await self._control.delete_all(job, surplus)
+            await self._discard(job, surplus)
         elif missing > 0:
             wait = backoff_left(job, progress.pods, self._backoff_seconds, self._clock.now())
             if wait > 0:
@@ -97,6 +100,12 @@ class Jobs:
             return None, await self._control.create_all(job, [new_pod(job, index) for index in indexes])
         return None, None
 
+    async def _discard(self, job: Object, pods: Sequence[Object]) -> None:
+        """Delete pods that are not wanted now; they lose the finalizer first, so that they do not count as failed."""
+        for pod in pods:
+            await self._pods.drop_finalizer(pod, TRACKING)
+        await self._control.delete_all(job, pods)
+
     async def _track(self, job: Object, progress: Progress, verdict: dict[str, Any] | None) -> Object:
         """Write the status in the two steps that `job_status` explains; the second only when pods have finished."""
         now = self._clock.now()
@@ -105,9 +114,9 @@ class Jobs:
         finished = [*progress.new_succeeded, *progress.new_failed]
         if not finished and not status["uncountedTerminatedPods"]:
             status = self._settle(status, progress, now)
-            job = await self._write(job, status)
+            job = await self._jobs.update_status(job, status)
         else:
-            job = await self._write(job, status)
+            job = await self._jobs.update_status(job, status)
             uncounted = status["uncountedTerminatedPods"]
             noted = {*(uncounted.get("succeeded") or ()), *(uncounted.get("failed") or ())}
             let_go = {pod["metadata"]["uid"] for pod in finished} | noted
@@ -119,7 +128,7 @@ class Jobs:
             status = counted_status(status, held=held, indexed=is_indexed(job))
             progress = Progress.of({**job, "status": status}, self._pods.controlled_by(job))
             status["terminating"] = progress.terminating
-            job = await self._write(job, self._settle(status, progress, now))
+            job = await self._jobs.update_status(job, self._settle(status, progress, now))
         self._record(before, job)
         return job
 
@@ -135,12 +144,6 @@ class Jobs:
     def _settle(status: dict[str, Any], progress: Progress, now: Any) -> dict[str, Any]:
         open_ends = progress.terminating or progress.active or progress.new_succeeded or progress.new_failed
         return status if open_ends else settled_status(status, now)
-
-    async def _write(self, job: Object, status: dict[str, Any]) -> Object:
-        try:
-            return await self._jobs.update_status(job, status)
-        except NotFound:
-            return {**job, "status": status}
 
     def _record(self, before: Object, after: Object) -> None:
         old = (before.get("status") or {}).get("conditions") or []

@@ -43,10 +43,11 @@ def available_in(pod: Mapping[str, Any], min_ready_seconds: int, now: datetime) 
     return max(0.0, min_ready_seconds - (now - parse_time(since)).total_seconds())
 
 
-def pod_from_template(template: Mapping[str, Any], owner: Object, *, name: str | None = None) -> Object:
-    """A new pod of a controller: the template's metadata and spec, owned, its name generated unless given."""
+def pod_from_template(template: Mapping[str, Any], owner: Object) -> Object:
+    """A new pod of a controller: the template's metadata and spec, owned, its name generated from the owner's."""
     source = template.get("metadata") or {}
     metadata: Object = {
+        "generateName": f"{owner['metadata']['name'][:242]}-",
         "namespace": owner["metadata"]["namespace"],
         "ownerReferences": [owner_reference(owner)],
         **{
@@ -55,10 +56,6 @@ def pod_from_template(template: Mapping[str, Any], owner: Object, *, name: str |
             if source.get(field)
         },
     }
-    if name is None:
-        metadata["generateName"] = f"{owner['metadata']['name'][:242]}-"
-    else:
-        metadata["name"] = name
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copy.deepcopy(dict(template["spec"]))}
 
 

@@ -58,7 +58,8 @@ def claims_of(owner: Object, ordinal: int) -> list[Object]:
 def new_pod(owner: Object, template: Mapping[str, Any], revision: str, ordinal: int) -> Object:
     """The pod with this ordinal from the template of a revision."""
     name = f"{owner['metadata']['name']}-{ordinal}"
-    pod = pod_from_template(template, owner, name=name)
+    pod = pod_from_template(template, owner)
+    pod["metadata"]["name"] = name
     pod["metadata"]["labels"] = {
         **(pod["metadata"].get("labels") or {}),
         POD_NAME: name,

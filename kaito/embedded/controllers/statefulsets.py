@@ -61,7 +61,7 @@ class StatefulSets:
             try:
                 await self._step(owner, pods, current, update)
             except ApiError as failure:
-                error = failure
+                error = None if namespace_is_terminating(failure) else failure
         pods = {i: p for p in self._pods.controlled_by(owner) if (i := ordinal_of(p, owner)) is not None}
         now = self._clock.now()
         await self._sets.update_status(

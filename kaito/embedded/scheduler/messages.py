@@ -11,6 +11,10 @@ NO_NODES = "no nodes available to schedule pods"
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 NEVER = "not eligible due to preemptionPolicy=Never."
+NO_CLAIMS = "no new claims to deallocate"
+"""What the dynamic resources plugin adds to every such message of 1.34, whether the pod has resource claims or not."""
+NOT_FOUND = "not found"
+"""What both plugins add when no node was looked at."""
 
 
 def _histogram(total: int, reasons: Iterable[str]) -> str:
@@ -29,10 +33,8 @@ def unschedulable(
     if not total:
         return NO_NODES
     if problem is not None:
-        head = f"0/{total} nodes are available: {problem}."
-        finals = [NOT_HELPFUL] * total
-    else:
-        head = _histogram(total, (reason for refusal in refusals.values() for reason in refusal.reasons))
-        finals = [NOT_HELPFUL if refusal.final else NO_VICTIMS for refusal in refusals.values()]
+        return f"0/{total} nodes are available: {problem}. {NOT_FOUND}"
+    head = _histogram(total, (reason for refusal in refusals.values() for reason in refusal.reasons))
+    finals = [NOT_HELPFUL if refusal.final else NO_VICTIMS for refusal in refusals.values()]
     tail = NEVER if never_preempts else _histogram(total, finals)
-    return f"{head} preemption: {tail}"
+    return f"{head} {NO_CLAIMS}, preemption: {tail}"

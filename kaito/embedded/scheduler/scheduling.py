@@ -300,6 +300,8 @@ class Scheduler:
         if current is None or current["status"] != "False":
             condition["lastTransitionTime"] = format_time(self._clock.now())
         metadata = pod["metadata"]
+        if metadata.get("generation"):
+            condition["observedGeneration"] = metadata["generation"]
         patch = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
         try:
             await self._client.patch(

@@ -102,7 +102,7 @@ async def test_the_message_counts_every_reason_and_says_why_preemption_does_not_
     await world.settle()
     assert world.message("second") == (
         "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, 2 node(s) didn't match Pod's node affinity/selector. "
-        "preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
+        "no new claims to deallocate, preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
         "2 Preemption is not helpful for scheduling."
     )
 
@@ -178,7 +178,7 @@ async def test_untolerated_taints_and_cordons_are_named(world: World) -> None:
     await world.settle()
     assert world.message("web") == (
         "0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable. "
-        "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+        "no new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
     )
 
 
