@@ -29,6 +29,8 @@ class _Ahead:
     object: dict[str, Any]
     until: float
     stale: set[str] = field(default_factory=set)
+    groups: frozenset[Key] = frozenset()
+    """The workspaces in whose lists it has to be looked at: those it belongs to, and those it belonged to before."""
 
 
 class Store:
@@ -46,6 +48,7 @@ class Store:
         self._informers = {informer.resource: informer for informer in informers}
         self._groupings = groupings
         self._ahead: dict[Resource, dict[Key, _Ahead]] = {resource: {} for resource in self._informers}
+        self._ahead_by_group: dict[Resource, dict[Key, set[Key]]] = {resource: {} for resource in self._informers}
         self._own_versions: dict[Resource, dict[Key, str]] = {resource: {} for resource in self._informers}
         for resource, informer in self._informers.items():
             if grouping := groupings.get(resource):
@@ -60,14 +63,15 @@ class Store:
     def all(self, resource: Resource) -> list[dict[str, Any]]:
         """Every object of a resource."""
         found = {key_of(obj): obj for obj in self._informers[resource].list()}
-        return self._overlaid(resource, found, lambda _: True)
+        return self._overlaid(resource, found, list(self._ahead[resource]), lambda _: True)
 
     def of(self, resource: Resource, owner: Key) -> list[dict[str, Any]]:
         """The objects that belong to a workspace, by name."""
         kept = self._informers[resource].by_index(OWNER_INDEX, str(owner))
         found = {key_of(obj): obj for obj in kept}
         grouping = self._groupings[resource]
-        return self._overlaid(resource, found, lambda obj: owner in grouping(obj))
+        ahead = list(self._ahead_by_group[resource].get(owner, ()))
+        return self._overlaid(resource, found, ahead, lambda obj: owner in grouping(obj))
 
     def is_own(self, resource: Resource, obj: Mapping[str, Any]) -> bool:
         """Whether this version of the object is the last one this process wrote."""
@@ -119,27 +123,47 @@ class Store:
         version = obj["metadata"].get("resourceVersion", "")
         self._own_versions[resource][key] = version
         gone = is_deleting(obj) and not obj["metadata"].get("finalizers")
-        before = self._ahead[resource].pop(key, None)
+        before = self._drop(resource, key)
         stale = (before.stale if before else set()) | ({replaced} if replaced else set())
         shown = self._informers[resource].get(key.name, key.namespace)
         shown_version = shown["metadata"].get("resourceVersion") if shown else None
         if not gone and version not in stale and (shown_version is None or shown_version in stale):
-            self._ahead[resource][key] = _Ahead(obj, self._clock.monotonic() + AHEAD_SECONDS, stale)
+            self._keep(resource, key, _Ahead(obj, self._clock.monotonic() + AHEAD_SECONDS, stale), shown)
         return obj
+
+    def _keep(self, resource: Resource, key: Key, ahead: _Ahead, shown: Mapping[str, Any] | None) -> None:
+        if grouping := self._groupings.get(resource):
+            ahead.groups = frozenset((*grouping(ahead.object), *(grouping(shown) if shown else ())))
+        self._ahead[resource][key] = ahead
+        for group in ahead.groups:
+            self._ahead_by_group[resource].setdefault(group, set()).add(key)
+
+    def _drop(self, resource: Resource, key: Key) -> _Ahead | None:
+        ahead = self._ahead[resource].pop(key, None)
+        for group in ahead.groups if ahead else ():
+            keys = self._ahead_by_group[resource][group]
+            keys.discard(key)
+            if not keys:
+                del self._ahead_by_group[resource][group]
+        return ahead
 
     def _current(self, resource: Resource, key: Key) -> dict[str, Any] | None:
         ahead = self._ahead[resource].get(key)
         if ahead is None:
             return None
         if ahead.until <= self._clock.monotonic():
-            del self._ahead[resource][key]
+            self._drop(resource, key)
             return None
         return ahead.object
 
     def _overlaid(
-        self, resource: Resource, found: dict[Key, dict[str, Any]], belongs: Callable[[Mapping[str, Any]], bool]
+        self,
+        resource: Resource,
+        found: dict[Key, dict[str, Any]],
+        candidates: Iterable[Key],
+        belongs: Callable[[Mapping[str, Any]], bool],
     ) -> list[dict[str, Any]]:
-        for key in list(self._ahead[resource]):
+        for key in candidates:
             ahead = self._current(resource, key)
             if ahead is None:
                 continue
@@ -154,11 +178,11 @@ class Store:
             key = key_of(change.object)
             if change.type == "DELETED":
                 self._own_versions[resource].pop(key, None)
-                self._ahead[resource].pop(key, None)
+                self._drop(resource, key)
                 return
             ahead = self._ahead[resource].get(key)
             if ahead is not None and change.object["metadata"].get("resourceVersion") not in ahead.stale:
-                del self._ahead[resource][key]
+                self._drop(resource, key)
 
         return forget
 
