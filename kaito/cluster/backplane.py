@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from kaito.kube.errors import AlreadyExists
 from kaito.kube.manager import Manager
 from kaito.kube.resources import CONFIG_MAPS, SECRETS, SERVICES
 from kaito.operator.install import install
+from kaito.operator.nodeclaim import NodeClaimSettings, add_nodeclaim_controllers
 from kaito.operator.settings import OperatorSettings
 from kaito.operator.workspace import add_workspace_controller
 from kaito.providers.interface import ProviderSettings
@@ -47,6 +48,10 @@ REGISTRY_SECRET = "kaito-registry"  # noqa: S105 - the Secret's name, not its co
 REGISTRY_GLOB = "*.azurecr.io"
 CRASH_BACKOFF_SECONDS = 1.0
 """Seconds before a crashed container's first restart; a real kubelet waits 10, which teaches nobody on a laptop."""
+PROVIDER_OPTIONS: Mapping[str, Mapping[str, Any]] = {"fake-gpu": {"substrate": "process", "provision_seconds": 0.5}}
+"""What a provider is told beyond its client."""
+NODE_CLAIM_SETTINGS = NodeClaimSettings(poll_seconds=1, drain_poll_seconds=0.3)
+"""Nodes that are not real come and go in seconds, so they are asked about that often."""
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "TMPDIR")
 """Variables of our own environment that containers get: none that could carry a secret."""
 
@@ -152,7 +157,8 @@ class Backplane:
 
     async def _start_operator(self, client: Client) -> None:
         try:
-            provider = create_provider(self._options.provider, ProviderSettings(client=client))
+            told = ProviderSettings(client=client, options=PROVIDER_OPTIONS.get(self._options.provider, {}))
+            provider = create_provider(self._options.provider, told)
         except ProviderLoadError as error:
             raise ClusterError(f"--provider: {error}") from error
         await provider.start()
@@ -162,9 +168,7 @@ class Backplane:
         await self._publish_mirrors(client, self.settings.release_namespace)
         await create_registry_secret(client, self.registry, "default")
         manager = Manager(client)
-        from kaito.operator.nodeclaim import add_nodeclaim_controllers
-
-        add_nodeclaim_controllers(manager, provider)
+        add_nodeclaim_controllers(manager, provider, NODE_CLAIM_SETTINGS)
         if self._options.operator == "kaito":
             add_workspace_controller(manager, self.settings)
         self._spawn(manager.run(), "operator")

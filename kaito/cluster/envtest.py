@@ -185,9 +185,7 @@ class EnvtestCluster:
         self._closing.push_async_callback(client.close)
         settings = self._running.settings
         certificate = authority.issue("kaito-webhook", hosts=("127.0.0.1", "localhost"))
-        webhook = WebhookServer(
-            Reviewer(client, settings), server_context(certificate.cert_pem, certificate.key_pem), settings
-        )
+        webhook = WebhookServer(Reviewer(client, settings), certificate)
         self._closing.push_async_callback(webhook.stop)
         configuration = webhook_configuration(await webhook.start(), authority.ca_pem)
         name = configuration["metadata"]["name"]
