@@ -114,7 +114,6 @@ def duplicate_fields(raw: bytes, obj: Object) -> list[str]:
 
     found: list[str] = []
     try:
-        json.loads(raw, object_pairs_hook=_Pairs)
         _walk(json.loads(raw, object_pairs_hook=_Pairs), "", found.append)
     except (ValueError, RecursionError):
         return []

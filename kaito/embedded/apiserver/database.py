@@ -12,7 +12,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ APPLICATION_ID = 0x4B414954  # "KAIT"; any other value means that the file is so
 SCHEMA_VERSION = 1
 MEMORY = ":memory:"
 _CHECKPOINT_EVERY = 2000  # commits
+_PUT = "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?)"
+_DELETE = "DELETE FROM objects WHERE collection=? AND namespace=? AND name=?"
 
 
 class StoreError(Exception):
@@ -114,8 +116,10 @@ class Database:
         connection.execute("COMMIT")
 
     def revision(self) -> int:
-        """The last revision that was committed."""
-        return int(self._connection.execute("SELECT revision FROM counter").fetchone()[0])
+        """The last revision that was committed: the counter's, or a stored object's where that is higher."""
+        counted = self._connection.execute("SELECT revision FROM counter").fetchone()[0]
+        stored = self._connection.execute("SELECT max(revision) FROM objects").fetchone()[0]
+        return max(int(counted), int(stored or 0))
 
     def rows(self) -> Iterator[Row]:
         """Every object, by collection, namespace and name. Raises StoreError where the file cannot be read."""
@@ -125,18 +129,24 @@ class Database:
         except sqlite3.DatabaseError as problem:
             raise StoreError(f"{self.path} cannot be read ({problem}): restore a copy of it") from problem
 
-    def write(self, rows: Iterable[Row], revision: int) -> None:
-        """Commits all rows and the counter together; on any error nothing is written and StoreError is raised."""
+    def write(self, rows: Sequence[Row], revision: int) -> None:
+        """Commits all rows together; on any error nothing is written and StoreError is raised.
+
+        The counter is written only with deletions: otherwise the newest row carries the revision itself.
+        """
         execute = self._connection.execute
         try:
-            execute("BEGIN IMMEDIATE")
-            for row in rows:
-                if row.body is None:
-                    execute("DELETE FROM objects WHERE collection=? AND namespace=? AND name=?", row[:3])
-                else:
-                    execute("INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?)", row)
-            execute("UPDATE counter SET revision=?", (revision,))
-            execute("COMMIT")
+            if len(rows) == 1 and rows[0].body is not None:
+                execute(_PUT, rows[0])  # a transaction of its own
+            else:
+                execute("BEGIN IMMEDIATE")
+                for row in rows:
+                    if row.body is None:
+                        execute(_DELETE, row[:3])
+                    else:
+                        execute(_PUT, row)
+                execute("UPDATE counter SET revision=?", (revision,))
+                execute("COMMIT")
         except sqlite3.Error as problem:
             with contextlib.suppress(sqlite3.Error):
                 execute("ROLLBACK")

@@ -69,14 +69,13 @@ def _name(body: Object) -> str:
 def decode(resource: Resource, body: Object, raw: bytes, validation: str, call: Call) -> Object:
     """A complete object of the resource from a request's body. Raises a 400."""
     obj = check_types(resource, body, raw)
+    # Before the strategy reads it: defaults are filled into the same dicts.
+    duplicates = duplicate_fields(raw, body) if validation != "Ignore" else []
     try:
         decoded = resource.strategy.decode(obj)
     except Undecodable as problem:
         raise cannot_handle(resource, str(problem)) from None
-    remarks = decoded.remarks
-    if validation != "Ignore":
-        remarks = [*duplicate_fields(raw, body), *remarks]
-    handle_remarks(resource, remarks, validation, call)
+    handle_remarks(resource, [*duplicates, *decoded.remarks], validation, call)
     return decoded.object
 
 
