@@ -49,7 +49,7 @@ def stand_in(architecture: str, *, seed: int = 0) -> Path:
 def _build(shape: architectures.Architecture, seed: int, folder: Path) -> None:
     log("model-building", architecture=shape.name, seed=seed)
     started = time.monotonic()
-    from kaito_runtime.models.hushing import quiet_transformers
+    from kaito_runtime.models.libraries import quiet_transformers
 
     transformers = quiet_transformers()
     import torch

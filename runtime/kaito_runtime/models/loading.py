@@ -31,7 +31,7 @@ def load(
     usable model.
     """
     folder = resolve(reference, revision=revision)
-    from kaito_runtime.models.hushing import quiet_transformers
+    from kaito_runtime.models.libraries import quiet_transformers
 
     transformers = quiet_transformers()
     from kaito_runtime.models.threads import choose_threads

@@ -30,8 +30,9 @@ class Quantization:
         """Return the BitsAndBytesConfig that means this."""
         import torch
 
-        from kaito_runtime.models.hushing import quiet_transformers
+        from kaito_runtime.models.libraries import import_bitsandbytes, quiet_transformers
 
+        import_bitsandbytes()
         compute = getattr(torch, self.compute_dtype, None)
         if not isinstance(compute, torch.dtype):
             raise BadConfig(

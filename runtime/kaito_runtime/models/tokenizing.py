@@ -29,7 +29,7 @@ def train_tokenizer(corpus: Corpus) -> Any:
     from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
     from tokenizers import models as tokenizer_models
 
-    from kaito_runtime.models.hushing import quiet_transformers
+    from kaito_runtime.models.libraries import quiet_transformers
 
     engine = Tokenizer(tokenizer_models.BPE())
     engine.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

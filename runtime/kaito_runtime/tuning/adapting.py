@@ -1,6 +1,5 @@
 """The base model with fresh LoRA layers on it, ready to be trained."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,9 @@ def add_adapter(model: Any, config: TrainingConfig, *, seed: int, checkpointing:
     """Return the peft model: base frozen, adapter in float32 with its random part drawn from `seed`, in train mode."""
     import torch
 
-    peft: Any = importlib.import_module("peft")
+    from kaito_runtime.models.libraries import import_peft
+
+    peft = import_peft()
 
     if config.method == "qlora":
         model = peft.prepare_model_for_kbit_training(

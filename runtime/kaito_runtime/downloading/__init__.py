@@ -1,0 +1,1 @@
+"""Fetching data files by URL, and models by name, into a directory."""

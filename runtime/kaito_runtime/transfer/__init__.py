@@ -1,0 +1,1 @@
+"""What every transfer over HTTP shares: patience with passing failures, and addresses that can be shown."""
