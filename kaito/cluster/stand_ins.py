@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kaito.catalog import presets
 from kaito.cluster.base import ClusterError, Progress
+from kaito.cluster.loglines import parse_event
 from kaito.cluster.mirrors import MirrorMap, model_mirrors
 
 QUICK_START_DATASET = (
@@ -61,7 +62,9 @@ async def build_tiny_model(progress: Progress, architecture: str = PREBUILT) -> 
             text = line.decode(errors="replace").strip()
             if text:
                 last = text
-                progress(f"tiny {architecture} model: {text}")
+            event = parse_event(text)
+            if event and event["event"] == "model-building" and event.get("step"):
+                progress(f"building the tiny {architecture} model: step {event['step']} of {event['steps']}")
         code = await process.wait()
     except BaseException:
         if process.returncode is None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from kaito.cluster.loglines import parse_event
 from kaito.kube.client import Client
 from kaito.kube.clock import Clock
 from kaito.kube.errors import ApiError
@@ -15,7 +16,6 @@ from kaito.kube.informer import Change, Informer
 from kaito.kube.objects import Key, condition_is, get_condition, key_of
 from kaito.kube.resources import EVENTS, NODE_CLAIMS, NODES, PODS, SERVICES, WORKSPACES
 from kaito.scenario.evidence import Evidence, Interval
-from kaito.scenario.loglines import parse_event
 
 LOG_TAIL = 20
 """Lines kept of each container's log, for saying why a run failed."""

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaito.cluster.loglines import parse_event
 from kaito.scenario.evidence import Answer, RunRecord, StepRecord
-from kaito.scenario.loglines import parse_event
 from kaito.scenario.reporting import junit, write_reports
 
 
