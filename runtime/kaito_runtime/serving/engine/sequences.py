@@ -48,6 +48,7 @@ class SequenceState:
         # Without a listener for every token and without stop strings, one decoding at the end does.
         self._incremental = request.stream or bool(s.stop)
         self._text = AnswerText(codec, stop=s.stop, skip_special=s.skip_special_tokens)
+        self._fresh = ""
         self._logprobs: list[TokenLogprob] = []
         self._unreported = 0
 
@@ -58,35 +59,31 @@ class SequenceState:
         self._unreported += 1
         self.sampler.accept(choice.token)
         if choice.token in self._ends:
-            return self._finish("stop", self._text.flush() if self._incremental else self._whole(self.generated[:-1]))
+            return self._finish("stop", self.generated[:-1])
         if self.request.sampling.logprobs is not None:
             self._logprobs.append(self._describe(choice))
-        text = self._text.push(choice.token) if self._incremental else ""
-        if self._text.stopped:
-            return self._finish("stop", text)
-        if len(self.generated) >= self.limit:
-            return self._finish(
-                "length", text + self._text.flush() if self._incremental else self._whole(self.generated)
-            )
-        if self.request.stream and (text or self._logprobs):
-            return self._piece(text, None)
+        if self._incremental:
+            self._fresh += self._text.push(choice.token)
+        if self._text.stopped or len(self.generated) >= self.limit:
+            return self._finish("length", self.generated)
+        if self.request.stream and (self._fresh or self._logprobs):
+            return self._piece(None)
         return None
 
     def report(self, item: Piece | Exception) -> None:
         self._sink(item)
 
-    def _whole(self, tokens: Sequence[int]) -> str:
-        return self._codec.decode(tokens, skip_special=self.request.sampling.skip_special_tokens)
+    def _finish(self, reason: FinishReason, tokens: Sequence[int]) -> Piece:
+        """The last piece; `tokens`: the answer's, without an end token."""
+        if not self._incremental:
+            self._fresh = self._codec.decode(tokens, skip_special=self.request.sampling.skip_special_tokens)
+        elif not self._text.stopped:
+            self._fresh += self._text.flush()
+        return self._piece("stop" if self._text.stopped else reason)
 
-    def _finish(self, reason: FinishReason, text: str) -> Piece:
-        if self._text.stopped:
-            reason = "stop"
-        return self._piece(text, reason)
-
-    def _piece(self, text: str, reason: FinishReason | None) -> Piece:
-        piece = Piece(text=text, tokens=self._unreported, logprobs=tuple(self._logprobs), finish_reason=reason)
-        self._unreported = 0
-        self._logprobs = []
+    def _piece(self, reason: FinishReason | None) -> Piece:
+        piece = Piece(text=self._fresh, tokens=self._unreported, logprobs=tuple(self._logprobs), finish_reason=reason)
+        self._fresh, self._unreported, self._logprobs = "", 0, []
         return piece
 
     def _describe(self, choice: Choice) -> TokenLogprob:
