@@ -97,6 +97,9 @@ def _merge_member(original: Json, key: str, value: Json, field: Field | _MapValu
     if value.get(PATCH) == "delete":
         original.pop(key, None)
         return
+    if key not in original and PATCH in value:
+        original[key] = {}  # a directive with nothing to direct
+        return
     current = original.get(key)
     kind = field.type if field is not None else None
     if kind is not None and kind.kind == "ptr":
@@ -139,25 +142,22 @@ def _merge_by_key(existing: list[Json], patch: list[Json], merge_key: str, elem:
 
 
 def _sort(merged: list[Any], existing: list[Any], patch: list[Any], order: Any, key: Any) -> list[Any]:
-    """Items in the patch's order come in that order; the server's own keep their places relative to each other.
+    """Items of the patch in its order (or in that of `$setElementOrder`), the server's own in theirs.
 
-    As the real merge does: where `$setElementOrder` is absent the patch items' order is that of the patch list.
+    The two are merged by their places in the old list; where one of a pair had none, the patch's item comes first.
     """
     if order is None:
-        return merged
-    ranks = {_hashable(item if not isinstance(item, dict) else key(item)): rank for rank, item in enumerate(order)}
-    listed = sorted((i for i in merged if _hashable(key(i)) in ranks), key=lambda i: ranks[_hashable(key(i))])
-    server_only = [item for item in merged if _hashable(key(item)) not in ranks]
-    positions = {_hashable(key(item)): place for place, item in enumerate(existing)}
+        order = [item for item in patch if not (isinstance(item, dict) and item.get(PATCH) == "delete")]
+    ranks = {_hashable(key(item)): rank for rank, item in enumerate(order)}
+    places = {_hashable(key(item)): place for place, item in enumerate(existing)}
+    mine = sorted((i for i in merged if _hashable(key(i)) in ranks), key=lambda i: ranks[_hashable(key(i))])
+    theirs = [item for item in merged if _hashable(key(item)) not in ranks]
     out: list[Any] = []
-    listed_at = 0
-    for item in server_only:
-        place = positions.get(_hashable(key(item)), len(existing))
-        while listed_at < len(listed) and positions.get(_hashable(key(listed[listed_at])), len(existing)) < place:
-            out.append(listed[listed_at])
-            listed_at += 1
-        out.append(item)
-    return out + listed[listed_at:]
+    while mine and theirs:
+        left, right = places.get(_hashable(key(mine[0]))), places.get(_hashable(key(theirs[0])))
+        later = left is not None and right is not None and left > right
+        out.append((theirs if later else mine).pop(0))
+    return out + mine + theirs
 
 
 def _hashable(value: Any) -> Any:

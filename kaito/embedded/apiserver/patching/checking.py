@@ -1,0 +1,93 @@
+"""Checks of an applied configuration against its type, in the words of structured-merge-diff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kaito.embedded.apiserver.patching.field_sets import ROOT, Path, item_key, printed, shape_kind
+from kaito.embedded.apiserver.patching.shapes import Shape
+
+
+def type_error(shape: Shape, value: Any, path: Path = ROOT) -> str | None:
+    """The first thing that is wrong, e.g. `.spec.foo: field not declared in schema`; None when it fits."""
+    if value is None:
+        return None
+    kind = shape_kind(shape, value)
+    if kind == "scalar":
+        return _scalar_error(shape, value, path)
+    if kind == "map":
+        if not isinstance(value, dict):
+            return f"{printed(path)}: expected map, got {_shown(value)}"
+        for name in sorted(value):
+            child = shape.child(name)
+            here = (*path, f"f:{name}")
+            if child is None:
+                return f"{printed(here)}: field not declared in schema"
+            if found := type_error(child, value[name], here):
+                return found
+        return None
+    if not isinstance(value, list):
+        return f"{printed(path)}: expected list, got {_shown(value)}"
+    return _list_error(shape, value, path)
+
+
+def _list_error(shape: Shape, value: list[Any], path: Path) -> str | None:
+    seen = set()
+    for index, item in enumerate(value):
+        key = item_key(shape, item, index)
+        if shape.list_type == "map" and key.startswith("i:"):
+            return f"{printed(path)}: element {index}: {_unkeyed(shape, item)}"
+        if key in seen:
+            return f"{printed(path)}: duplicate entries for key {printed((key,))}"
+        seen.add(key)
+        if found := type_error(shape.element(), item, (*path, key)):
+            return found
+    return None
+
+
+def _unkeyed(shape: Shape, item: Any) -> str:
+    if not isinstance(item, dict):
+        return "associative list with keys may not have non-map elements"
+    keys = ",".join(f'"{key}"' for key in shape.keys)
+    return (
+        f"associative list with keys has an element that omits all key fields [{keys}] "
+        "(and doesn't have default values for any key fields)"
+    )
+
+
+def _scalar_error(shape: Shape, value: Any, path: Path) -> str | None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    match shape.scalar:
+        case "numeric" if not number:
+            return f"{printed(path)}: expected numeric (int or float), got {_kind(value)}"
+        case "string" if not isinstance(value, str):
+            return f"{printed(path)}: expected string, got {_shown(value)}"
+        case "boolean" if not isinstance(value, bool):
+            return f"{printed(path)}: expected boolean, got {_shown(value)}"
+        case "":
+            if isinstance(value, (dict, list)):
+                return f"{printed(path)}: expected string, got {_shown(value)}"
+        case _:
+            pass
+    return None
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "string" if isinstance(value, str) else "list" if isinstance(value, list) else "map"
+
+
+def _shown(value: Any) -> str:
+    return f"&value.valueUnstructured{{Value:{_go(value)}}}" if not isinstance(value, str) else f"&{{{value}}}"
+
+
+def _go(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        pairs = ", ".join(f'"{key}":{_go(item)}' for key, item in sorted(value.items()))
+        return f"map[string]interface {{}}{{{pairs}}}"
+    if isinstance(value, list):
+        return f"[]interface {{}}{{{', '.join(map(_go, value))}}}"
+    return f'"{value}"' if isinstance(value, str) else str(value)
