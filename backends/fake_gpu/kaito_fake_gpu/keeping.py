@@ -114,6 +114,8 @@ class MachineKeeper:
 
     async def _step(self, machine: Machine) -> datetime | None:
         """Bring one machine forward; returns when to look again, None: when it changes."""
+        if machine.phase in {machines.STARTING, machines.RUNNING}:
+            await self._simulate_kubelet(dict(machine.obj), machine.traits)
         if machine.due is not None and machine.due > self._clock.now():
             return machine.due
         if machine.phase == machines.CREATING and machine.due is not None:
@@ -161,9 +163,17 @@ class MachineKeeper:
                     f"node {request.name}: the Node object of the machine before is still there, held by finalizers"
                 ) from None
             return found
-        if FaultKind.NEVER_READY in traits or self._options.substrate == "simulated":
-            created = await self._patch_status(created["metadata"]["name"], self._simulated_status(traits))
-        return {"kind": "Node", **created}
+        return {"kind": "Node", **await self._simulate_kubelet({"kind": "Node", **created}, traits)}
+
+    async def _simulate_kubelet(self, node: dict[str, Any], traits: frozenset[str]) -> dict[str, Any]:
+        """The Node with a kubelet's word on it, where no kubelet will ever speak: simulated ones, and never-ready
+        ones.
+        """
+        conditions = (node.get("status") or {}).get("conditions") or []
+        nobody = FaultKind.NEVER_READY in traits or self._options.substrate == "simulated"
+        if not nobody or any(one["type"] == "Ready" for one in conditions):
+            return node
+        return await self._patch_status(node["metadata"]["name"], self._simulated_status(traits))
 
     def _simulated_status(self, traits: frozenset[str]) -> dict[str, Any]:
         """What a kubelet would say, where there is none."""

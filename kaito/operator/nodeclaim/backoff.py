@@ -12,6 +12,8 @@ FIRST = 1.0
 """Seconds before the first retry of an error without a delay of its own; doubles up to LONGEST (Karpenter's numbers).
 """
 LONGEST = 60.0
+_CLOCK_NOISE = 1e-3
+"""Less than this is rounding, not waiting: a timer that fires a hair too early must not be set again and again."""
 BUSY_JITTER = (10.0, 30.0)
 """An operation in progress is asked after again at a random moment in this span, so that claims do not march in step.
 """
@@ -41,7 +43,8 @@ class Backoff:
 
     def remaining(self, name: str) -> float:
         """Seconds that the claim still has to wait, 0 when it may ask."""
-        return max(0.0, self._until.get(name, 0.0) - self._clock.monotonic())
+        left = self._until.get(name, 0.0) - self._clock.monotonic()
+        return left if left > _CLOCK_NOISE else 0.0
 
     def forget(self, name: str) -> None:
         """The claim succeeded or is gone."""

@@ -91,7 +91,7 @@ class Lifecycle:
         if waiting > 0:
             return waiting
         try:
-            record = await self._world.provider.create(claims.node_request(claim))
+            record = await self._begin(claim)
             if record.state is NodeState.FAILED:
                 return await self._retry_failed(claim, status, record)
         except Exception as caught:
@@ -108,6 +108,20 @@ class Lifecycle:
         self._backoff.forget(name)
         status.set_true(conditions.LAUNCHED)
         return None
+
+    async def _begin(self, claim: Mapping[str, Any]) -> NodeRecord:
+        """The claim's machine, begun now or before. A claim whose labels changed meanwhile keeps the machine it has."""
+        request = claims.node_request(claim)
+        try:
+            return await self._world.provider.create(request)
+        except InvalidRequest:
+            try:
+                record = await self._world.provider.get(request.name)
+            except NotFound:
+                record = None
+            if record is None or record.owner is None or record.owner.uid != request.owner.uid:
+                raise
+            return record
 
     def _refused(self, claim: Mapping[str, Any], status: ClaimStatus, error: ProviderError) -> float | None:
         """The provider said no: the condition says why; retryable errors back off by their class."""

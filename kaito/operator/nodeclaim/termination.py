@@ -60,13 +60,12 @@ class Termination:
             await self._write(claim, status)
             self._world.events.event(claim, "Warning", error.reason, error.message)
             return Result(error.delay if error.delay is not None else self._world.settings.poll_seconds)
+        if not await self._machine_exists(claim):
+            await self._let_go(claim, found)  # ended at once: no need to poll for it
+            return None
         status.set_true(conditions.INSTANCE_TERMINATING)
         await self._write(claim, status)
-        return Result(self._look_again(found))
-
-    def _look_again(self, found: list[dict[str, Any]]) -> float:
-        """A machine that ends at once takes one more look, without waiting for a poll."""
-        return self._world.settings.poll_seconds if found and all(map(is_deleting, found)) else 0.0
+        return Result(self._world.settings.poll_seconds)
 
     async def _machine_exists(self, claim: Mapping[str, Any]) -> bool:
         """Whether there is a machine to drain; a provider that does not answer is taken to have it."""
