@@ -1,0 +1,1 @@
+"""Kubernetes' protobuf bodies, from and to JSON objects."""
