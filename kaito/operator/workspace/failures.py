@@ -45,15 +45,28 @@ class Failure:
     message: str
 
 
-def pod_failure(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
-    """The first failure that the pods show, in Kaito's order of importance; None while they are merely not ready."""
+def pod_failure(pods: Iterable[Mapping[str, Any]], mount_troubles: Mapping[str, str] | None = None) -> Failure | None:
+    """The first failure that the pods show, in Kaito's order of importance; None while they are merely not ready.
+
+    `mount_troubles`: by pod name, why a volume cannot be mounted. A pod's status does not tell that, only its events
+    do, and Kaito shows nothing.
+    """
     pods = list(pods)
     for check in (_out_of_memory, _image_pull, _start_error, _crash_loop, _evicted, _unschedulable):
         for pod in pods:
             failure = check(pod)
             if failure is not None:
                 return Failure(failure.reason, shortened(failure.message))
+    for pod in pods:
+        trouble = (mount_troubles or {}).get(pod["metadata"]["name"])
+        if trouble and not has_started(pod):
+            return Failure("FailedMount", shortened(f'pod "{pod["metadata"]["name"]}" cannot start: {trouble}'))
     return None
+
+
+def has_started(pod: Mapping[str, Any]) -> bool:
+    """Whether any container of the pod has run: its volumes are mounted then."""
+    return any(set(status.get("state") or {}) - {"waiting"} or status.get("lastState") for status in _statuses(pod))
 
 
 def exit_sentence(pods: Sequence[Mapping[str, Any]]) -> str | None:

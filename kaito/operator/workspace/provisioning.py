@@ -27,6 +27,8 @@ def settle_target(step: Pass) -> None:
     if known > 0:
         step.target = known
         return
+    if step.settings.provisions_nodes and not instance_type(step.workspace):
+        raise Blocked("resource.instanceType is empty; it is required where the operator asks for nodes")
     try:
         step.target = max(
             1,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kaito.kube.controller import Result
 from kaito.kube.errors import ApiError, Conflict, Unreachable
-from kaito.kube.objects import Key, is_deleting
-from kaito.kube.resources import JOBS, PODS, STATEFUL_SETS, WORKSPACES
+from kaito.kube.objects import Key, is_deleting, key_of
+from kaito.kube.resources import EVENTS, JOBS, PODS, STATEFUL_SETS, WORKSPACES
 from kaito.operator.manifests.choices import serves_after_tuning
 from kaito.operator.workspace.context import Blocked, Context, Pass
 from kaito.operator.workspace.deletion import delete_workspace
+from kaito.operator.workspace.failures import has_started
 from kaito.operator.workspace.provisioning import (
     ensure_accelerator_labels,
     provision_nodes,
@@ -95,13 +98,29 @@ class WorkspaceReconciler:
     def _observe(self, step: Pass, failure: Exception | None) -> Observation:
         error = failure.message if isinstance(failure, ApiError) else str(failure) if failure else None
         needed = (step.target or 0) + surge(step)
+        pods = step.store.of(PODS, step.key)
         return Observation(
             workspace=step.workspace,
             nodes=view_nodes(step, needed),
             stateful_set=step.store.get(STATEFUL_SETS, step.name, step.namespace),
             job=step.store.get(JOBS, step.name, step.namespace),
-            pods=step.store.of(PODS, step.key),
+            pods=pods,
+            mount_troubles=_mount_troubles(step, pods),
             revision=str(step.revision),
             serves=serves_after_tuning(step.workspace, step.settings),
             error=error,
         )
+
+
+def _mount_troubles(step: Pass, pods: list[dict[str, Any]]) -> dict[str, str]:
+    """The newest FailedMount event of each pod that has not started."""
+    troubles = {}
+    for pod in pods:
+        if has_started(pod):
+            continue
+        events = step.store.of(EVENTS, key_of(pod))
+        own = [event for event in events if event["involvedObject"].get("uid") == pod["metadata"].get("uid")]
+        if own:
+            newest = max(own, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+            troubles[pod["metadata"]["name"]] = str(newest.get("message") or "")
+    return troubles

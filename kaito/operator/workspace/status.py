@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,8 @@ class Observation:
     job: Mapping[str, Any] | None = None
     pods: Sequence[Mapping[str, Any]] = ()
     """Every pod of the workspace, of the Job and of the StatefulSet."""
+    mount_troubles: Mapping[str, str] = field(default_factory=dict)
+    """By pod name: why a volume of it cannot be mounted."""
     revision: str = ""
     """The workspace's current revision number."""
     serves: bool = True
@@ -124,14 +126,16 @@ def _inference_ready(observed: Observation, resource_ready: bool) -> Condition:
         message = "Inference has been deployed successfully"
         return Condition(c.INFERENCE_READY, True, c.REASON_INFERENCE_SUCCESS, message)
     pods = [pod for pod in observed.pods if is_owned_by(pod, observed.stateful_set)]
-    failure = pod_failure(pods) or Failure(c.REASON_INFERENCE_PENDING, "Inference workload is not ready")
+    failure = pod_failure(pods, observed.mount_troubles) or Failure(
+        c.REASON_INFERENCE_PENDING, "Inference workload is not ready"
+    )
     return Condition(c.INFERENCE_READY, False, failure.reason, failure.message)
 
 
 def _tuning(observed: Observation) -> tuple[list[Condition], str]:
     phase = job_phase(observed.job, observed.revision)
     pods = [pod for pod in observed.pods if is_owned_by(pod, observed.job)]
-    started, succeeded, state = _job_conditions(phase, pods, observed.job)
+    started, succeeded, state = _job_conditions(phase, pods, observed)
     found = [started, succeeded]
     if not observed.serves:
         reason, message = (REASON_READY, "workspace is ready") if succeeded.status else _reason_of(succeeded)
@@ -154,7 +158,7 @@ def _tuning(observed: Observation) -> tuple[list[Condition], str]:
 
 
 def _job_conditions(
-    phase: JobPhase, pods: Sequence[Mapping[str, Any]], job: Mapping[str, Any] | None
+    phase: JobPhase, pods: Sequence[Mapping[str, Any]], observed: Observation
 ) -> tuple[Condition, Condition, str]:
     if phase is JobPhase.SUCCEEDED:
         started = Condition(c.JOB_STARTED, True, c.REASON_JOB_STARTED, "Tuning job has started")
@@ -164,14 +168,15 @@ def _job_conditions(
             c.STATE_SUCCEEDED,
         )
     if phase is JobPhase.FAILED:
-        message = f"tuning job failed: {exit_sentence(pods) or _job_message(job)}"
+        message = f"tuning job failed: {exit_sentence(pods) or _job_message(observed.job)}"
         started = Condition(c.JOB_STARTED, False, c.REASON_JOB_FAILED, message)
         return started, Condition(c.WORKSPACE_SUCCEEDED, False, c.REASON_FAILED, message), c.STATE_FAILED
     if phase is JobPhase.PENDING:
         started = Condition(c.JOB_STARTED, False, c.REASON_JOB_PENDING, "Tuning job has not started")
         message = "workspace is initializing, tuning job has not started"
         return started, Condition(c.WORKSPACE_SUCCEEDED, False, c.REASON_PENDING, message), c.STATE_PENDING
-    failure = pod_failure([pod for pod in pods if (pod.get("status") or {}).get("phase") in (None, "Pending")])
+    pending = [pod for pod in pods if (pod.get("status") or {}).get("phase") in (None, "Pending")]
+    failure = pod_failure(pending, observed.mount_troubles)
     started = Condition(c.JOB_STARTED, True, c.REASON_JOB_STARTED, "Tuning job has started")
     message = "workspace has not completed yet, tuning job is running"
     if failure is not None:

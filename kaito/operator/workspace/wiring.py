@@ -15,6 +15,7 @@ from kaito.kube.resources import (
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
     DEPLOYMENTS,
+    EVENTS,
     JOBS,
     NODE_CLAIMS,
     NODES,
@@ -35,17 +36,19 @@ from kaito.operator.workspace.store import Grouping, Store
 COMPONENT = "Workspace"
 NODE_CLAIM_COMPONENT = "KAITO-Workspace-controller"
 
-_OPTIONAL = (DEPLOYMENTS, STORAGE_CLASSES)
+_MOUNT_TROUBLES = "involvedObject.kind=Pod,reason=FailedMount"
+_OPTIONAL = (DEPLOYMENTS, EVENTS, STORAGE_CLASSES)
 """Looked up where the server has them, never waited for."""
 
 
 def add_workspace_controller(manager: Manager, settings: OperatorSettings) -> Controller:
     """Add the controller to a manager; it works once the manager runs and the CRDs are there."""
-    resources = [WORKSPACES, *GROUPINGS, CONFIG_MAPS, *_OPTIONAL]
+    resources = [WORKSPACES, *GROUPINGS, CONFIG_MAPS, DEPLOYMENTS, STORAGE_CLASSES]
     if not settings.provisions_nodes:
         resources.remove(NODE_CLAIMS)
     informers = {resource: manager.informer(resource) for resource in resources}
-    store = Store(manager.client, manager.clock, informers.values(), GROUPINGS)
+    informers[EVENTS] = manager.informer(EVENTS, field_selector=_MOUNT_TROUBLES)
+    store = Store(manager.client, manager.clock, informers.values(), {**GROUPINGS, EVENTS: by_involved_object})
     context = Context(
         store=store,
         settings=settings,
@@ -84,6 +87,12 @@ def by_pod_label(obj: Mapping[str, Any]) -> Iterable[Key]:
     name = (obj["metadata"].get("labels") or {}).get(labels.WORKSPACE_NAME)
     if name:
         yield Key(obj["metadata"]["namespace"], name)
+
+
+def by_involved_object(event: Mapping[str, Any]) -> Iterable[Key]:
+    """The pod that an Event is about: Events are looked up by pod, not by workspace."""
+    involved = event["involvedObject"]
+    yield Key(involved.get("namespace") or "", involved["name"])
 
 
 GROUPINGS: Mapping[Resource, Grouping] = {
@@ -126,6 +135,9 @@ class _Waking:
             return self._users_of(obj)
         if self._resource == NODES and not self._settings.provisions_nodes:
             return self._selecting(obj)
+        if self._resource == EVENTS:
+            pods = (self._store.get(PODS, key.name, key.namespace) for key in by_involved_object(obj))
+            return [key for pod in pods if pod for key in by_pod_label(pod)]
         grouping = GROUPINGS.get(self._resource)
         return grouping(obj) if grouping else []
 

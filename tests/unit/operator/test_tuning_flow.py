@@ -339,3 +339,38 @@ async def test_the_users_own_nodes_can_tune() -> None:
         job = world.client.find(JOBS, "tune", NAMESPACE)
     assert job is not None
     assert job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}
+
+
+async def test_a_secret_that_is_not_there_is_told_although_only_an_event_says_so() -> None:
+    world = World()
+    async with world.running():
+        await world.apply(tuning_workspace())
+        await world.provide_nodes()
+        await world.run_job("tune")
+        pod = world.client.objects(PODS)[0]
+        creating = {"waiting": {"reason": "PodInitializing"}}
+        pod["status"] = {"phase": "Pending", "containerStatuses": [{"name": "tune", "state": creating}]}
+        world.client.seed(pod)
+        message = 'MountVolume.SetUp failed for volume "docker-config" : secret "push" not found'
+        involved = {
+            "kind": "Pod",
+            "namespace": NAMESPACE,
+            "name": pod["metadata"]["name"],
+            "uid": pod["metadata"]["uid"],
+        }
+        world.client.seed(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "metadata": {"name": "e", "namespace": NAMESPACE},
+                "involvedObject": involved,
+                "reason": "FailedMount",
+                "message": message,
+            }
+        )
+        await world.settle(1)
+        condition = world.conditions("tune")["JobStarted"]
+        assert (condition["status"], condition["reason"]) == ("False", "FailedMount")
+        assert message in condition["message"]
+        await world.run_job("tune")
+        assert world.verdicts("tune")["JobStarted"] == "True", "the secret came and the pod runs"
