@@ -67,7 +67,7 @@ async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
             raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
         return loaded, b""
     if kind_of_body == PROTOBUF:
-        from kaito.embedded.apiserver.protobuf import decode
+        from kaito.embedded.apiserver.protobuf.decoding import decode
 
         try:
             return decode(raw), b""

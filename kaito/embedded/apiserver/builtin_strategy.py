@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from kaito.embedded.apiserver.errors import StatusError
-from kaito.embedded.apiserver.kinds import defaults
+from kaito.embedded.apiserver.kinds import defaults, strategy, tables
 from kaito.embedded.apiserver.kinds.model import Kind
+from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.errors import PatchError
+from kaito.embedded.apiserver.patching.shapes import builtin_shape
 from kaito.embedded.apiserver.patching.strategic import strategic_merge_patch
 from kaito.embedded.apiserver.schemas import decoding
 from kaito.embedded.apiserver.store import Object
@@ -29,11 +31,8 @@ class BuiltinStrategy:
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._rules = _room("kinds.strategy")
         self._validation = _room("kinds.validation")
-        self._tables = _room("kinds.tables")
-        self._tracking = _room("patching.tracking")
-        self._apply = _room("patching.apply")
+        self._ownership = Ownership(kind, builtin_shape(kind.api_version, kind.kind))
         self._columns = [
             {
                 "name": column.name,
@@ -54,11 +53,8 @@ class BuiltinStrategy:
         return Decoded(defaults.apply(self._kind, decoded.object), decoded.unknown)
 
     def prepare_create(self, obj: Object) -> None:
-        if self._rules is not None:
-            self._rules.prepare_create(self._kind, obj)
-            self._normalise(obj)
-        elif "status" in self._kind.subresources and self._kind.kind != "Namespace":
-            obj.pop("status", None)
+        strategy.prepare_create(self._kind, obj)
+        self._normalise(obj)
 
     def _normalise(self, obj: Object) -> None:
         """Once more through the decoder: what preparation left empty looks as Go writes it."""
@@ -67,16 +63,8 @@ class BuiltinStrategy:
         obj.update(decoded)
 
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
-        if self._rules is not None:
-            self._rules.prepare_update(self._kind, new, old, subresource)
-            self._normalise(new)
-        elif "status" in self._kind.subresources:
-            if subresource == "status":
-                for field in set(new) | set(old):
-                    if field not in ("metadata", "status", "apiVersion", "kind"):
-                        new[field] = old.get(field)
-            elif "status" in old:
-                new["status"] = old["status"]
+        strategy.prepare_update(self._kind, new, old, subresource)
+        self._normalise(new)
 
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
         return () if self._validation is None else self._validation.validate_create(self._kind, obj)
@@ -94,24 +82,15 @@ class BuiltinStrategy:
             raise StatusError(problem.status, problem.reason, problem.message) from None
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
-        if self._tracking is not None:
-            self._tracking.track(self._kind, new, live, manager=manager, time=time, subresource=subresource)
+        self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
 
     def apply(
         self, live: Object | None, patch: Object, *, manager: str, force: bool, time: str, subresource: str
     ) -> Object:
-        if self._apply is None:
-            raise StatusError(501, "NotImplemented", "server-side apply is not there yet")
-        found: Object = self._apply.apply(
-            self._kind, live, patch, manager=manager, force=force, time=time, subresource=subresource
-        )
-        return found
+        return self._ownership.apply(live, patch, manager=manager, force=force, time=time, subresource=subresource)
 
     def columns(self) -> list[dict[str, Any]]:
         return self._columns
 
     def row(self, obj: Object, now: datetime) -> Row:
-        if self._tables is not None:
-            found = self._tables.row(self._kind, obj, now)
-            return Row(found, self._tables.row_conditions(self._kind, obj))
-        return Row([obj["metadata"]["name"], *("" for _ in self._columns[1:])])
+        return Row(tables.row(self._kind, obj, now), tables.row_conditions(self._kind, obj))

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from kaito.embedded.apiserver.custom_columns import PrinterColumns
-from kaito.embedded.apiserver.errors import StatusError
+from kaito.embedded.apiserver.custom_validation import validate
 from kaito.embedded.apiserver.kinds.model import Kind
+from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
+from kaito.embedded.apiserver.ownership import Ownership
+from kaito.embedded.apiserver.patching.shapes import custom_shape
+from kaito.embedded.apiserver.resources import ScalePaths
 from kaito.embedded.apiserver.schemas import decoding
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
-
-
-def _room(name: str) -> Any:
-    try:
-        return importlib.import_module(f"kaito.embedded.apiserver.{name}")
-    except ModuleNotFoundError:
-        return None
+from kaito.embedded.apiserver.structural.columns import PrinterColumns
+from kaito.embedded.apiserver.structural.resource import StructuralSchema
 
 
 @dataclass(frozen=True)
@@ -28,9 +25,10 @@ class CustomVersion:
     """What a CustomResourceDefinition says about one version, made ready."""
 
     kind: Kind
-    schema: Any
-    """A compiled structural schema (`structural.compile`), None where everything is allowed."""
+    schema: StructuralSchema
     status: bool
+    """Whether status is a subresource of its own."""
+    scale: ScalePaths | None
     columns: PrinterColumns
     raw_schema: Mapping[str, Any]
 
@@ -42,9 +40,7 @@ class CustomStrategy:
         self._version = version
         self._kind = version.kind
         self.raw_schema = version.raw_schema
-        self._validation = _room("kinds.validation")
-        self._tracking = _room("patching.tracking")
-        self._apply = _room("patching.apply")
+        self._ownership = Ownership(version.kind, custom_shape(version.schema.root), custom=True)
 
     def decode(self, obj: Object) -> Decoded:
         try:
@@ -52,8 +48,6 @@ class CustomStrategy:
         except decoding.DecodeError as problem:
             raise Undecodable(str(problem)) from None
         schema = self._version.schema
-        if schema is None:
-            return Decoded(decoded.object, decoded.unknown)
         unknown = [f'unknown field "{path}"' for path in schema.prune(decoded.object)]
         schema.default(decoded.object)
         return Decoded(decoded.object, [*decoded.unknown, *unknown])
@@ -82,20 +76,12 @@ class CustomStrategy:
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
-        causes: list[CauseLike] = []
-        if self._validation is not None:
-            causes += self._validation.validate_object_meta(obj, namespaced=self._kind.namespaced)
-        if self._version.schema is not None:
-            causes += self._version.schema.validate(obj, None)
-        return causes
+        found = validate_object_meta(obj, namespaced=self._kind.namespaced)
+        return validate(self._version.schema, obj, None, self._version.scale, found)
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> Sequence[CauseLike]:
-        causes: list[CauseLike] = []
-        if self._validation is not None:
-            causes += self._validation.validate_object_meta_update(new, old)
-        if self._version.schema is not None:
-            causes += self._version.schema.validate(new, old)
-        return causes
+        found = validate_object_meta_update(new, old)
+        return validate(self._version.schema, new, old, self._version.scale, found)
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         return []
@@ -104,27 +90,18 @@ class CustomStrategy:
         return None
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
-        if self._tracking is not None:
-            self._tracking.track(self._schema(), new, live, manager=manager, time=time, subresource=subresource)
+        self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
 
     def apply(
         self, live: Object | None, patch: Object, *, manager: str, force: bool, time: str, subresource: str
     ) -> Object:
-        if self._apply is None:
-            raise StatusError(501, "NotImplemented", "server-side apply is not there yet")
-        found: Object = self._apply.apply(
-            self._schema(), live, patch, manager=manager, force=force, time=time, subresource=subresource
-        )
-        return found
-
-    def _schema(self) -> Any:
-        return self._version.schema
+        return self._ownership.apply(live, patch, manager=manager, force=force, time=time, subresource=subresource)
 
     def columns(self) -> list[dict[str, Any]]:
-        return self._version.columns.definitions
+        return [asdict(column) for column in self._version.columns.columns]
 
     def row(self, obj: Object, now: datetime) -> Row:
-        return Row(self._version.columns.cells(obj, now))
+        return Row(self._version.columns.row(obj, now))
 
 
 def _status_metadata(metadata: Object) -> Object:

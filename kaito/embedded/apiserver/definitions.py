@@ -8,13 +8,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from kaito.embedded.apiserver.custom_columns import PrinterColumns
+import orjson
+
 from kaito.embedded.apiserver.custom_strategy import CustomStrategy, CustomVersion
 from kaito.embedded.apiserver.discovery import CUSTOM_VERBS, version_priority
-from kaito.embedded.apiserver.kinds.model import Column, Kind, Subresource
-from kaito.embedded.apiserver.resources import Registry, Resource, ScalePaths
+from kaito.embedded.apiserver.kinds.model import Kind, Subresource
+from kaito.embedded.apiserver.resources import Conversion, Registry, Resource, ScalePaths
 from kaito.embedded.apiserver.store import Change, Entry, Event, Object, Store
 from kaito.embedded.apiserver.structural import resource as structural
+from kaito.embedded.apiserver.structural.columns import PrinterColumns
 from kaito.kube.clock import Clock
 from kaito.kube.objects import format_time
 
@@ -208,6 +210,23 @@ def set_condition(definition: Object, kind: str, reason: str, message: str, now:
     found["conditions"] = conditions
 
 
+def _conversion(spec: dict[str, Any], storage: str, own: structural.StructuralSchema) -> Conversion:
+    """Conversion without a webhook: what the target version's schema does not know is lost on the way."""
+    stored = structural.compile(_schema_of(next(v for v in spec["versions"] if v["name"] == storage)))
+
+    def through(schema: structural.StructuralSchema, obj: Object) -> Object:
+        copied: Object = orjson.loads(orjson.dumps(obj))
+        schema.prune(copied)
+        return schema.default(copied)
+
+    return Conversion(lambda obj: through(stored, obj), lambda obj: through(own, obj))
+
+
+def _schema_of(version: dict[str, Any]) -> dict[str, Any]:
+    schema: dict[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    return schema
+
+
 def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str) -> Resource:
     """One served version of a definition. Raises ValueError for what cannot be served."""
     names = spec["names"]
@@ -233,14 +252,19 @@ def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str)
         verbs=CUSTOM_VERBS,
         subresources=tuple(row.name for row in rows),
         selectable_fields=("metadata.name", *(("metadata.namespace",) if namespaced else ())),
-        columns=tuple(Column(**definition) for definition in columns.definitions),
+        columns=columns.columns,
         subresource_table=tuple(rows),
         storage_version_hash=_storage_hash(group, storage, names["kind"]),
     )
-    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    schema = _schema_of(version)
     compiled = structural.compile(schema)
-    custom = CustomVersion(kind, compiled, "status" in subresources, columns, schema)
     scale = subresources.get("scale")
+    paths = (
+        ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
+        if scale
+        else None
+    )
+    custom = CustomVersion(kind, compiled, "status" in subresources, paths, columns, schema)
     fields = {path["jsonPath"].lstrip("."): path["jsonPath"] for path in version.get("selectableFields") or ()}
     return Resource(
         kind=kind,
@@ -248,10 +272,9 @@ def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str)
         collection=f"{group}/{plural}",
         subresources=frozenset(kind.subresources),
         storage_version=storage,
+        conversion=None if version["name"] == storage else _conversion(spec, storage, compiled),
         custom=True,
-        scale=ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
-        if scale
-        else None,
+        scale=paths,
         fields=fields,
     )
 

@@ -75,7 +75,7 @@ class KubeletProxy:
     def _address(self, name: str) -> tuple[str, int]:
         entry = self._store.collection("/nodes").get(ObjectKey("", name))
         if entry is None:
-            raise not_found(_NODES, name)
+            raise not_found(_PODS, name)  # the real server names the resource of the request here
         status = entry.object.get("status") or {}
         addresses = {a["type"]: a["address"] for a in status.get("addresses") or ()}
         host = addresses.get("InternalIP") or addresses.get("Hostname") or addresses.get("ExternalIP")
@@ -138,7 +138,7 @@ class KubeletProxy:
                 await writer.wait_closed()
 
 
-_NODES = GroupResource("", "nodes")
+_PODS = GroupResource("", "pods")
 
 
 class _Joined:

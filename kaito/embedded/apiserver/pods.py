@@ -12,7 +12,7 @@ from kaito.embedded.apiserver.answering import send
 from kaito.embedded.apiserver.bodies import read_object
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.deleting import Deleter
-from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, conflict, internal, invalid
+from kaito.embedded.apiserver.errors import GroupResource, StatusError, bad_request, conflict, internal
 from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource
@@ -42,17 +42,15 @@ class Pods:
         options = write_options(call.query, call.headers, "CreateOptions")
         body, _ = await read_object(call, "Binding")
         target = body.get("target") or {}
-        name = call.info.name or (body.get("metadata") or {}).get("name", "")
-        given = (body.get("metadata") or {}).get("name", name)
-        if given and given != name:
-            raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+        name = call.info.name
+        if (body.get("metadata") or {}).get("name", "") != name:
+            raise bad_request("name in URL does not match name in Binding object")
         node = target.get("name", "")
         if target.get("kind", "") not in ("", "Node"):
             message = f'Unsupported value: "{target["kind"]}": supported values: "Node", "<empty>"'
-            raise invalid(GroupResource("", "Binding"), name, [Cause("FieldValueNotSupported", message, "target.kind")])
+            raise StatusError(500, "", f"target.kind: {message}")
         if not node:
-            cause = Cause("FieldValueRequired", "Required value", "target.name")
-            raise invalid(GroupResource("", "Binding"), name, [cause])
+            raise StatusError(500, "", "target.name: Required value")
         annotations = (body.get("metadata") or {}).get("annotations") or {}
         pods = resource
 
@@ -71,7 +69,7 @@ class Pods:
             _scheduled(pod, timestamp(self._clock.now()))
             return pod
 
-        await self._writer.update(call, pods, ObjectKey(namespace, name), assign, options, subresource="binding")
+        self._writer.rewrite(pods, ObjectKey(namespace, name), assign, dry_run=options.dry_run)
         return await send(call, _CREATED, status=201, form=form)
 
     async def evict(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:

@@ -69,8 +69,7 @@ class Resource:
 
     def content(self, entry: Entry) -> Object:
         """The entry's object in this version, with its type; shares its parts with the store: do not change it."""
-        stored = entry.object
-        return {**self._types, **(self.conversion.from_storage(stored) if self.conversion else stored)}
+        return {**self._types, **self._converted(entry)}
 
     def copy(self, entry: Entry) -> Object:
         """As `content`, but the caller's own."""
@@ -87,9 +86,18 @@ class Resource:
             return entry.encoded
         cached = entry.others.get(self.api_version)
         if cached is None:
-            cached = entry.others[self.api_version] = orjson.dumps(self.conversion.from_storage(entry.object))
+            cached = entry.others[self.api_version] = orjson.dumps(self._converted(entry))
         encoded: bytes = cached
         return encoded
+
+    def _converted(self, entry: Entry) -> Object:
+        if self.conversion is None:
+            return entry.object
+        name = f"{self.api_version} object"
+        found: Object | None = entry.others.get(name)
+        if found is None:
+            found = entry.others[name] = self.conversion.from_storage(entry.object)
+        return found
 
     def item(self, entry: Entry) -> bytes:
         """The entry as an item of a list: custom resources carry their type there, built-in ones do not."""

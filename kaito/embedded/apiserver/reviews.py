@@ -13,13 +13,15 @@ from kaito.embedded.apiserver.authorizing import Attributes, Authorizer
 from kaito.embedded.apiserver.bodies import read_object
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import decode
-from kaito.embedded.apiserver.errors import Cause, StatusError, bad_request, invalid
+from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, invalid
 from kaito.embedded.apiserver.identity import User
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.tokens import ISSUER, InvalidToken, TokenIssuer
 from kaito.embedded.apiserver.write_options import write_options
+from kaito.embedded.apiserver.writing import timestamp
+from kaito.kube.clock import Clock
 
 REVIEWS = frozenset(
     (
@@ -36,7 +38,8 @@ REVIEWS = frozenset(
 class Reviews:
     """Answers what is asked with a POST; nothing is stored."""
 
-    def __init__(self, authorizer: Authorizer, authenticator: Authenticator, issuer: TokenIssuer) -> None:
+    def __init__(self, authorizer: Authorizer, authenticator: Authenticator, issuer: TokenIssuer, clock: Clock) -> None:
+        self._clock = clock
         self._authorizer = authorizer
         self._authenticator = authenticator
         self._issuer = issuer
@@ -62,8 +65,18 @@ class Reviews:
             case _:
                 status = self._other(resource, namespace, spec)
         answer: Object = {**obj, "status": status}
-        answer.setdefault("metadata", {})
+        metadata = answer.setdefault("metadata", {})
+        if resource.plural == "selfsubjectreviews":
+            metadata["creationTimestamp"] = timestamp(self._clock.now())
+        else:
+            self._track(resource, answer, options.manager)
         return await send(call, orjson.dumps(answer), status=201, form=form)
+
+    def _track(self, resource: Resource, answer: Object, manager: str) -> None:
+        now = timestamp(self._clock.now())
+        asked = {**answer, "status": {}}
+        resource.strategy.track(asked, None, manager=manager, time=now, subresource="")
+        answer["metadata"] = asked["metadata"]
 
     def _other(self, resource: Resource, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
         if resource.plural == "localsubjectaccessreviews":
@@ -83,9 +96,11 @@ class Reviews:
         asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
         if (asked is None) == (path is None):
             why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            raise invalid(
-                resource.group_kind, "", [Cause("FieldValueInvalid", f"Invalid value: {_go(spec)}: {why}", "spec")]
-            )
+            shown = "null" if asked is None else orjson.dumps(path).decode()
+            field = "spec.resourceAttributes" if asked is None else "spec.nonResourceAttributes"
+            # The real server loses the kind in this message.
+            kind = GroupResource(resource.group, "")
+            raise invalid(kind, "", [Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", field)])
         if asked is not None:
             wanted = Attributes(
                 asked.get("verb", ""),
@@ -103,9 +118,6 @@ class Reviews:
 
     def _list_rules(self, user: User, namespace: str) -> dict[str, Any]:
         found: dict[str, Any] = {"resourceRules": [], "nonResourceRules": [], "incomplete": False}
-        if user.is_master:
-            found["resourceRules"].append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
-            found["nonResourceRules"].append({"verbs": ["*"], "nonResourceURLs": ["*"]})
         for place, rule in self._authorizer.rules(user):
             if place is not None and place != namespace:
                 continue
@@ -129,9 +141,5 @@ class Reviews:
             try:
                 user = self._authenticator.user_of(token)
             except StatusError:
-                return {"user": {}, "error": "[invalid bearer token, Unknown]"}
+                return {"user": {}, "error": "invalid bearer token"}
         return {"authenticated": True, "user": user.info(), "audiences": list(audiences)}
-
-
-def _go(spec: dict[str, Any]) -> str:
-    return orjson.dumps(spec).decode()

@@ -123,7 +123,7 @@ class ApiServer:
             watcher=self._watcher,
             writes=writes,
             subresources=subresources,
-            reviews=Reviews(self._authorizer, self._authenticator, self._issuer),
+            reviews=Reviews(self._authorizer, self._authenticator, self._issuer, clock),
             discovery=Discovery(self.registry),
             openapi=OpenApi(self.registry),
             health=Health(lambda: not self._failed),

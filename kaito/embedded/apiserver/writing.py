@@ -180,6 +180,13 @@ class Writer:
             return Written(self._replace(resource, key, new, live, dry_run=options.dry_run), created=False)
         raise conflict(resource.group_resource, key.name, MODIFIED)
 
+    def rewrite(self, resource: Resource, key: ObjectKey, mutate: Mutate, *, dry_run: bool = False) -> Entry:
+        """A write of the server itself: neither prepared, nor validated, nor recorded in managedFields."""
+        live = self._store.collection(resource.collection).get(key)
+        if live is None:
+            raise not_found(resource.group_resource, key.name)
+        return self._replace(resource, key, mutate(live), live, dry_run=dry_run)
+
     async def _create_by_update(
         self, call: Call, resource: Resource, key: ObjectKey, obj: Object, options: WriteOptions, *, track: bool
     ) -> Written:
