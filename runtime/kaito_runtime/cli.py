@@ -7,14 +7,15 @@ without torch.
 import importlib
 import os
 import sys
+import traceback
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.core
 
 from kaito_runtime import __version__, exitcodes
-from kaito_runtime.errors import RuntimeFailure
+from kaito_runtime.errors import RuntimeFailure, shorten
 from kaito_runtime.reporting import report_failure
 
 
@@ -97,5 +98,20 @@ def main() -> None:
         report_failure("interrupted")
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(exitcodes.UNEXPECTED)
+        _leave_quietly()
+    except Exception as error:
+        _unexpected(error)
+
+
+def _unexpected(error: Exception) -> NoReturn:
+    """End with one sentence about something that should not happen; with KAITO_DEBUG, with its traceback too."""
+    if os.environ.get("KAITO_DEBUG"):
+        traceback.print_exception(error)
+    report_failure(f"{type(error).__name__}: {shorten(str(error)) or 'no message'} (KAITO_DEBUG=1 shows where)")
+    sys.exit(exitcodes.UNEXPECTED)
+
+
+def _leave_quietly() -> NoReturn:
+    """End without a word because nobody reads our output any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(exitcodes.UNEXPECTED)

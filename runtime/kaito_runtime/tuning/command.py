@@ -9,13 +9,16 @@ import traceback
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from kaito_runtime import sentinels
 from kaito_runtime.errors import RuntimeFailure, TemporaryFailure, shorten
 from kaito_runtime.reporting import log
-from kaito_runtime.tuning import sentinels
+
+if TYPE_CHECKING:
+    from kaito_runtime.tuning.request import Request
 
 
 def tune(
@@ -76,16 +79,24 @@ def tune(
     )
     signal.signal(signal.SIGTERM, _terminate)
     destination = options.destination()
-    with _failures_left_in(destination):
+    if "WORLD_SIZE" in os.environ:
+        # One of several processes; the one that launched us holds the lock and speaks for all.
+        _tune_once(options.prepare(destination, fresh=fresh, metrics_port=metrics_port, metrics_host=metrics_host))
+        return
+    with sentinels.tuning_lock(destination), _failures_left_in(destination):
         sentinels.clear(destination)
         request = options.prepare(destination, fresh=fresh, metrics_port=metrics_port, metrics_host=metrics_host)
         count = processes or _gpus()
-        if count > 1 and "WORLD_SIZE" not in os.environ:
+        if count > 1:
             _launch(count)
-            return
-        from kaito_runtime.tuning.running import run
+        else:
+            _tune_once(request)
 
-        run(request)
+
+def _tune_once(request: "Request") -> None:
+    from kaito_runtime.tuning.running import run
+
+    run(request)
 
 
 @contextlib.contextmanager

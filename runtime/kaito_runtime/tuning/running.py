@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from kaito_runtime import __version__
+from kaito_runtime import __version__, sentinels
 from kaito_runtime.models.loading import count_parameters
 from kaito_runtime.models.quantizing import quantized_layers
 from kaito_runtime.reporting import log
-from kaito_runtime.tuning import adapting, checkpoints, sentinels
+from kaito_runtime.tuning import adapting, checkpoints
 from kaito_runtime.tuning.dataset import Dataset, prepare
 from kaito_runtime.tuning.loop import Loop, make_plan
 from kaito_runtime.tuning.progress import Metrics, Progress, peak_memory

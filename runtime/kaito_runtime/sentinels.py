@@ -1,13 +1,20 @@
 """The files that tell pusher and pause container how tuning ended; each appears whole or not at all."""
 
+import contextlib
+import fcntl
 import json
 import os
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from kaito_runtime.errors import TemporaryFailure
+
 COMPLETED: Final = "fine_tuning_completed.txt"
 FAILED: Final = "fine_tuning_failed.txt"
+LOCK: Final = ".fine_tuning.lock"
+"""Held, by flock, as long as a tuning process lives; free and without sentinel means that it died."""
 PUSHED: Final = "push_completed.json"
 PUSH_FAILED: Final = "push_failed.txt"
 
@@ -20,6 +27,18 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+@contextlib.contextmanager
+def tuning_lock(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. Raises TemporaryFailure when another tuning process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TemporaryFailure(f"another tuning process is writing to {folder}") from None
+        yield
 
 
 def clear(folder: Path) -> None:
