@@ -220,7 +220,7 @@ class Backplane:
 
 
 async def create_registry_secret(client: Client, registry: RegistryAccess, namespace: str) -> None:
-    """Make the Secret that the registry standing in for every `*.azurecr.io` accepts, unless it is there."""
+    """Make the Secret that the registry standing in for every `*.azurecr.io` accepts, or bring it up to date."""
     encoded = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
     account = {"username": registry.username, "password": registry.password, "auth": encoded}
     config = json.dumps({"auths": {REGISTRY_GLOB: account}})
@@ -231,5 +231,7 @@ async def create_registry_secret(client: Client, registry: RegistryAccess, names
         "type": "kubernetes.io/dockerconfigjson",
         "data": {".dockerconfigjson": base64.b64encode(config.encode()).decode()},
     }
-    with contextlib.suppress(AlreadyExists):
+    try:
         await client.create(SECRETS, secret)
+    except AlreadyExists:
+        await client.patch(SECRETS, REGISTRY_SECRET, {"data": secret["data"]}, namespace)

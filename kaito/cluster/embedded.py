@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 
-from kaito.cluster.backplane import Backplane
-from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess, Tier
-from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.base import ClusterError, Progress, Tier
+from kaito.cluster.local import LocalCluster
 from kaito.cluster.networks import claim_service_network
 from kaito.embedded.apiserver.admission import AdmissionDecision, AdmissionRequest
 from kaito.embedded.apiserver.database import StoreError
@@ -17,7 +14,6 @@ from kaito.embedded.apiserver.server import ApiServer, ApiServerSettings
 from kaito.embedded.apiserver.store import Store
 from kaito.embedded.pki import Authority, PkiError, ServiceAccountKey
 from kaito.kube.access import Access, trust
-from kaito.kube.client import Client
 from kaito.operator.admission import Reviewer
 
 logger = logging.getLogger(__name__)
@@ -26,50 +22,20 @@ GUARDED_GROUP = "kaito.sh"
 """The API group whose objects the operator's admission rules are asked about."""
 
 
-class EmbeddedCluster:
-    """See `kaito.cluster.base.Cluster`. Starting again on the same folder goes on from the state in it."""
+class EmbeddedCluster(LocalCluster):
+    """An API server of our own over a SQLite store."""
 
     tier: Tier = "embedded"
+    _reviewer: Reviewer | None = None
 
-    def __init__(self, folder: ClusterFolder, options: ClusterOptions) -> None:
-        self.kubeconfig = folder.kubeconfig
-        self._folder = folder
-        self._options = options
-        self._closing = contextlib.AsyncExitStack()
-        self._access: Access | None = None
-        self._backplane: Backplane | None = None
-        self._reviewer: Reviewer | None = None
-
-    @property
-    def access(self) -> Access:
-        """How to reach the API server as its administrator."""
-        assert self._access is not None, "the cluster has not been started"
-        return self._access
-
-    @property
-    def registry(self) -> RegistryAccess:
-        """The registry standing in for outside ones."""
-        assert self._backplane is not None, "the cluster has not been started"
-        return self._backplane.registry
-
-    @property
-    def failed(self) -> asyncio.Future[BaseException]:
-        """Done when a part of the cluster died on its own."""
-        assert self._backplane is not None, "the cluster has not been started"
-        return self._backplane.failed
-
-    async def start(self, progress: Progress) -> None:
-        """See `Cluster.start`."""
-        self._folder.create()
+    async def _start_api_server(self, authority: Authority, progress: Progress) -> Access:
+        progress("API server")
         try:
-            authority = Authority.load_or_create(self._folder.pki)
             key = ServiceAccountKey.load_or_create(self._folder.pki)
             store = Store.open(str(self._folder.database))
         except (PkiError, StoreError, OSError) as error:
             raise ClusterError(str(error)) from error
         self._closing.callback(store.close)
-        progress("API server")
-        token = self._folder.secrets()["admin_token"]
         server = ApiServer(
             store=store,
             authority=authority,
@@ -83,41 +49,15 @@ class EmbeddedCluster:
                 "kube-apiserver-kubelet-client", organizations=("system:masters",), usage="client"
             ),
         )
+        token = self._folder.secrets()["admin_token"]
         server.tokens.add(token, "admin", ("system:masters",))
         self._closing.push_async_callback(server.stop)
         url = await self._listen(server)
-        self._access = Access(server=url, ssl_context=trust(authority.ca_pem), authorization=f"Bearer {token}")
         write_kubeconfig(self.kubeconfig, url, authority.ca_pem, token)
-        self._backplane = Backplane(self._folder, authority, self._options)
-        self._closing.push_async_callback(self._backplane.stop)
-        await self._backplane.start(self._access, progress)
-        if self._backplane.settings is not None:
-            client = self.client("kaito-admission")
-            self._closing.push_async_callback(client.close)
-            self._reviewer = Reviewer(client, self._backplane.settings)
+        return Access(server=url, ssl_context=trust(authority.ca_pem), authorization=f"Bearer {token}")
 
-    async def stop(self) -> None:
-        """See `Cluster.stop`."""
-        await self._closing.aclose()
-
-    def client(self, user_agent: str) -> Client:
-        """See `Cluster.client`."""
-        return Client(self.access, user_agent=user_agent)
-
-    async def service_url(self, name: str, namespace: str, port: int) -> tuple[str, str | None]:
-        """See `Cluster.service_url`."""
-        assert self._backplane is not None
-        return await self._backplane.service_url(name, namespace, port)
-
-    async def set_registry_running(self, running: bool) -> None:
-        """See `Cluster.set_registry_running`."""
-        assert self._backplane is not None
-        await self._backplane.set_registry_running(running)
-
-    async def kill_container(self, namespace: str, pod: str, container: str) -> bool:
-        """See `Cluster.kill_container`."""
-        assert self._backplane is not None
-        return await self._backplane.kill_container(namespace, pod, container)
+    async def _guard(self, reviewer: Reviewer, authority: Authority) -> None:
+        self._reviewer = reviewer
 
     async def _listen(self, server: ApiServer) -> str:
         """Listen on the port used before, so that kubeconfigs stay good; on another one when it is taken."""

@@ -7,10 +7,9 @@ import contextlib
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from kaito.cluster.backplane import Backplane
-from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess, Tier
+from kaito.cluster.base import ClusterError, Progress, Tier
 from kaito.cluster.binaries import ChildProcess, assets, free_port
-from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.local import LocalCluster
 from kaito.cluster.networks import claim_service_network
 from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
 from kaito.embedded.pki import Authority, PkiError, ServiceAccountKey, write_private
@@ -24,79 +23,31 @@ from kaito.operator.webhook import WebhookServer, webhook_configuration
 START_SECONDS = 60.0
 
 
-class EnvtestCluster:
-    """See `kaito.cluster.base.Cluster`."""
+class EnvtestCluster(LocalCluster):
+    """The real API server, found by `KUBEBUILDER_ASSETS` or on the PATH."""
 
     tier: Tier = "envtest"
 
-    def __init__(self, folder: ClusterFolder, options: ClusterOptions) -> None:
-        self.kubeconfig = folder.kubeconfig
-        self._folder = folder
-        self._options = options
-        self._closing = contextlib.AsyncExitStack()
-        self._access: Access | None = None
-        self._backplane: Backplane | None = None
-
-    @property
-    def access(self) -> Access:
-        """How to reach the API server as its administrator."""
-        assert self._access is not None, "the cluster has not been started"
-        return self._access
-
-    @property
-    def _running(self) -> Backplane:
-        assert self._backplane is not None, "the cluster has not been started"
-        return self._backplane
-
-    @property
-    def registry(self) -> RegistryAccess:
-        """The registry standing in for outside ones."""
-        return self._running.registry
-
-    @property
-    def failed(self) -> asyncio.Future[BaseException]:
-        """Done when a part of the cluster died on its own."""
-        return self._running.failed
-
-    async def start(self, progress: Progress) -> None:
-        """See `Cluster.start`."""
+    async def _start_api_server(self, authority: Authority, progress: Progress) -> Access:
         programs = assets()
-        self._folder.create()
         try:
-            authority = Authority.load_or_create(self._folder.pki)
             ServiceAccountKey.load_or_create(self._folder.pki)
         except (PkiError, OSError) as error:
             raise ClusterError(str(error)) from error
         progress("etcd")
         etcd_port = await self._start_etcd(programs["etcd"])
         progress("kube-apiserver")
-        self._access = await self._start_api_server(programs["kube-apiserver"], authority, etcd_port)
-        self._backplane = Backplane(self._folder, authority, self._options)
-        self._closing.push_async_callback(self._backplane.stop)
-        await self._backplane.start(self._access, progress)
-        if self._options.operator == "kaito" and self._backplane.settings is not None:
-            progress("admission webhook")
-            await self._start_webhook(authority)
+        return await self._start_kube_apiserver(programs["kube-apiserver"], authority, etcd_port)
 
-    async def stop(self) -> None:
-        """See `Cluster.stop`."""
-        await self._closing.aclose()
-
-    def client(self, user_agent: str) -> Client:
-        """See `Cluster.client`."""
-        return Client(self.access, user_agent=user_agent)
-
-    async def service_url(self, name: str, namespace: str, port: int) -> tuple[str, str | None]:
-        """See `Cluster.service_url`."""
-        return await self._running.service_url(name, namespace, port)
-
-    async def set_registry_running(self, running: bool) -> None:
-        """See `Cluster.set_registry_running`."""
-        await self._running.set_registry_running(running)
-
-    async def kill_container(self, namespace: str, pod: str, container: str) -> bool:
-        """See `Cluster.kill_container`."""
-        return await self._running.kill_container(namespace, pod, container)
+    async def _guard(self, reviewer: Reviewer, authority: Authority) -> None:
+        webhook = WebhookServer(reviewer, authority.issue("kaito-webhook", hosts=("127.0.0.1", "localhost")))
+        self._closing.push_async_callback(webhook.stop)
+        configuration = webhook_configuration(await webhook.start(), authority.ca_pem)
+        name = configuration["metadata"]["name"]
+        async with self.client("kaito-testbed") as client:
+            await client.patch(
+                VALIDATING_WEBHOOKS, name, configuration, kind="apply", field_manager="kaito-testbed", force=True
+            )
 
     async def _start_etcd(self, program: Path) -> int:
         client_port, peer_port = free_port(), free_port()
@@ -116,7 +67,7 @@ class EnvtestCluster:
         await etcd.start()
         return client_port
 
-    async def _start_api_server(self, program: Path, authority: Authority, etcd_port: int) -> Access:
+    async def _start_kube_apiserver(self, program: Path, authority: Authority, etcd_port: int) -> Access:
         network = claim_service_network(self._folder)
         pki, token = self._folder.pki, self._folder.secrets()["admin_token"]
         serving = authority.issue(
@@ -178,17 +129,3 @@ class EnvtestCluster:
                 raise ClusterError(
                     f"kube-apiserver is not ready after {START_SECONDS:.0f} s; see {server.log}"
                 ) from error
-
-    async def _start_webhook(self, authority: Authority) -> None:
-        assert self._running.settings is not None
-        client = self.client("kaito-admission")
-        self._closing.push_async_callback(client.close)
-        settings = self._running.settings
-        certificate = authority.issue("kaito-webhook", hosts=("127.0.0.1", "localhost"))
-        webhook = WebhookServer(Reviewer(client, settings), certificate)
-        self._closing.push_async_callback(webhook.stop)
-        configuration = webhook_configuration(await webhook.start(), authority.ca_pem)
-        name = configuration["metadata"]["name"]
-        await client.patch(
-            VALIDATING_WEBHOOKS, name, configuration, kind="apply", field_manager="kaito-testbed", force=True
-        )
