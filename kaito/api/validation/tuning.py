@@ -20,11 +20,13 @@ def check_create(workspace: Workspace, context: AdmissionContext, *, v1alpha1: b
         errors += invalid(method, "Method")
     if not tuning.config and not context.release_namespace:
         errors += generic("Failed to determine release namespace: it is not configured", "namespace")
-    problems = check_config_map(
-        user_name=tuning.config or "", method=method, namespace=workspace.namespace, context=context
-    )
-    if problems:
-        errors += generic(f"Failed to evaluate validateConfigMap: {problems}", "Config")
+    # Without a method there is no template to look for; Kaito then adds that ConfigMap '' was not found.
+    if tuning.config or template_name(method):
+        problems = check_config_map(
+            user_name=tuning.config or "", method=method, namespace=workspace.namespace, context=context
+        )
+        if problems:
+            errors += generic(f"Failed to evaluate validateConfigMap: {problems}", "Config")
     if tuning.input is None:
         errors += missing("Input")
     else:

@@ -75,6 +75,13 @@ def test_tuning_on_a_size_that_no_table_knows_is_refused(version: str, size: str
         f"invalid value: Unsupported instance type {size}. Supported SKUs: [Standard_NC24ads_A100_v4"
     )
     assert text.endswith(": resource.instanceType")
+    assert " Standard_NC6s_v3" in text
+
+
+def test_an_unknown_method_is_the_only_finding() -> None:
+    obj = tuning()
+    obj["tuning"]["method"] = "dora"
+    assert str(validate_create(obj, CONTEXT)) == "invalid value: dora: tuning.Method"
 
 
 def test_a_model_outside_the_catalog_is_refused_without_asking_the_internet() -> None:
