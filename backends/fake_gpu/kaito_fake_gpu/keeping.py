@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +13,8 @@ from kaito.api.gpu import GpuConfig
 from kaito.catalog.skus import find_sku
 from kaito.kube.client import KubeClient
 from kaito.kube.clock import Clock
-from kaito.kube.errors import AlreadyExists, ApiError, NotFound
+from kaito.kube.controller import Controller, Key, Result, Temporary
+from kaito.kube.errors import AlreadyExists, NotFound
 from kaito.kube.informer import Informer
 from kaito.kube.objects import format_micro_time, format_time
 from kaito.kube.resources import CONFIG_MAPS, NODES
@@ -24,11 +24,10 @@ from kaito_fake_gpu import machines
 from kaito_fake_gpu.machines import Machine
 from kaito_fake_gpu.options import Options
 
-logger = logging.getLogger(__name__)
-
 SELECTOR = f"{machines.PROVIDER_LABEL}={machines.PROVIDER_NAME}"
 RETRY_SECONDS = 1.0
-"""Pause after a round in which the API server refused something."""
+"""Pause before a Node is written again whose predecessor is still there."""
+WORKERS = 8
 
 
 class MachineKeeper:
@@ -38,22 +37,19 @@ class MachineKeeper:
         self._client = client
         self._clock = clock
         self._options = options
-        self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._nodes = Informer(client, NODES, label_selector=SELECTOR, clock=clock)
         self._maps = Informer(client, CONFIG_MAPS, options.namespace, label_selector=SELECTOR, clock=clock)
+        self._controller = Controller("fake-gpu", self._reconcile, workers=WORKERS, clock=clock)
         for informer in (self._nodes, self._maps):
-            informer.add_handler(lambda _change: self.wake())
+            self._controller.watches(informer)
 
     async def start(self) -> None:
         """Begin; returns when the machines that are there have been read."""
         if self._tasks:
             return
-        self._tasks = [
-            asyncio.create_task(self._nodes.run(), name="fake-gpu nodes"),
-            asyncio.create_task(self._maps.run(), name="fake-gpu records"),
-            asyncio.create_task(self._run(), name="fake-gpu machines"),
-        ]
+        runs = {"nodes": self._nodes.run, "records": self._maps.run, "machines": self._controller.run}
+        self._tasks = [asyncio.create_task(run(), name=f"fake-gpu {name}") for name, run in runs.items()]
         await self._nodes.synced.wait()
         await self._maps.synced.wait()
 
@@ -66,51 +62,24 @@ class MachineKeeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    def wake(self) -> None:
-        """Look again now."""
-        self._wake.set()
-
-    # ---- the loop
-
-    async def _run(self) -> None:
-        await self._nodes.synced.wait()
-        await self._maps.synced.wait()
-        while True:
-            self._wake.clear()
-            await self._wait(await self._round())
-
-    async def _wait(self, due: datetime | None) -> None:
-        """Until somebody wakes us or `due` has come."""
-        woken = asyncio.create_task(self._wake.wait())
-        waiting: set[asyncio.Task[Any]] = {woken}
-        if due is not None:
-            seconds = (due - self._clock.now()).total_seconds()
-            waiting.add(asyncio.create_task(self._clock.sleep(max(0.0, seconds))))
+    async def _reconcile(self, key: Key) -> Result | None:
+        """Bring one machine forward; a key with a namespace is a ConfigMap, without one a Node."""
+        if key.namespace:
+            found, kind = self._maps.get(key.name, key.namespace), "ConfigMap"
+        else:
+            found, kind = self._nodes.get(key.name), "Node"
+        machine = machines.read({**found, "kind": kind}) if found is not None else None
+        if machine is None or machine.gone:
+            return None
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-
-    async def _round(self) -> datetime | None:
-        """Do all that is due; returns when the next thing is."""
-        next_due: datetime | None = None
-        objects = [{"kind": "Node", **obj} for obj in self._nodes.list()]
-        objects += [{**obj, "kind": "ConfigMap"} for obj in self._maps.list()]
-        for obj in objects:
-            machine = machines.read(obj)
-            if machine is None or machine.gone:
-                continue
-            try:
-                due = await self._step(machine)
-            except NotFound:
-                continue  # deleted meanwhile; the informer will say so
-            except (ApiError, OperationInProgress) as error:
-                logger.info("machine %s: %s; again in %.0f s", machine.request.name, error.message, RETRY_SECONDS)
-                due = self._clock.now() + timedelta(seconds=RETRY_SECONDS)
-            if due is not None:
-                next_due = due if next_due is None else min(next_due, due)
-        return next_due
+            due = await self._step(machine)
+        except NotFound:
+            return None  # deleted meanwhile; the informer will say so
+        except OperationInProgress as error:
+            raise Temporary(error.message, RETRY_SECONDS) from error
+        if due is None:
+            return None
+        return Result(max(0.0, (due - self._clock.now()).total_seconds()))
 
     async def _step(self, machine: Machine) -> datetime | None:
         """Bring one machine forward; returns when to look again, None: when it changes."""
@@ -150,7 +119,7 @@ class MachineKeeper:
             request, self._gpu(request), annotations, self._options, adopted=FaultKind.NEVER_READY not in traits
         )
         if FaultKind.DUPLICATE_NODE in traits:
-            twin = {**node, "metadata": {**node["metadata"], "name": f"{node['metadata']['name'][:-1]}1"}}
+            twin = {**node, "metadata": {**node["metadata"], "name": machines.node_name(request.name, 1)}}
             with contextlib.suppress(AlreadyExists):
                 await self._client.create(NODES, twin)
         try:
@@ -171,9 +140,16 @@ class MachineKeeper:
         """
         conditions = (node.get("status") or {}).get("conditions") or []
         nobody = FaultKind.NEVER_READY in traits or self._options.substrate == "simulated"
-        if not nobody or any(one["type"] == "Ready" for one in conditions):
+        if not nobody:
             return node
-        return await self._patch_status(node["metadata"]["name"], self._simulated_status(traits))
+        if not any(one["type"] == "Ready" for one in conditions):
+            node = await self._patch_status(node["metadata"]["name"], self._simulated_status(traits))
+        taints = (node.get("spec") or {}).get("taints") or []
+        kept = [one for one in taints if one["key"] != "node.kubernetes.io/not-ready"]
+        if kept != taints and FaultKind.NEVER_READY not in traits:
+            # A real API server adds it to every new Node, and only a node lifecycle controller would take it away.
+            node = await self._client.patch(NODES, node["metadata"]["name"], {"spec": {"taints": kept}})
+        return node
 
     def _simulated_status(self, traits: frozenset[str]) -> dict[str, Any]:
         """What a kubelet would say, where there is none."""
@@ -224,7 +200,6 @@ class MachineKeeper:
             await self._note(machine, {machines.PHASE: machines.DELETING, machines.DUE: due})
         else:
             await self._end(machine)
-        self.wake()
 
     async def _end(self, machine: Machine) -> None:
         """The machine is no more. A Node that somebody's finalizer holds stays as a husk that nobody runs."""
@@ -256,7 +231,6 @@ class MachineKeeper:
             await self._note(machine, {machines.PHASE: machines.DOOMED, machines.DUE: due})
         else:
             await self._vanish(machine)
-        self.wake()
 
     async def _vanish(self, machine: Machine) -> None:
         """The machine is gone at once, its Node stays behind and turns Unknown: nobody drains it, as on AKS."""

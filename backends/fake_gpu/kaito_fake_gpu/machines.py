@@ -90,18 +90,18 @@ def read(obj: Mapping[str, Any]) -> Machine | None:
     )
 
 
-def _digest(request: NodeRequest) -> str:
-    return hashlib.sha256(f"{request.name}/{request.owner.uid}".encode()).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def provider_id(request: NodeRequest) -> str:
     """Stable for a request, different for a new one of the same name by another owner."""
-    return f"fake-gpu:///machines/{request.name}/{_digest(request)[:12]}"
+    return f"fake-gpu:///machines/{request.name}/{_digest(f'{request.name}/{request.owner.uid}')[:12]}"
 
 
-def node_name(request: NodeRequest) -> str:
-    """As AKS names the nodes of an agent pool."""
-    return f"aks-{request.name}-{int(_digest(request)[:7], 16) % 10**8:08d}-vmss000000"
+def node_name(request_name: str, number: int = 0) -> str:
+    """As AKS names the nodes of an agent pool; told by the name alone, so a machine is found without a search."""
+    return f"aks-{request_name}-{int(_digest(request_name)[:7], 16) % 10**8:08d}-vmss{number:06d}"
 
 
 def record_name(request_name: str) -> str:
@@ -145,7 +145,7 @@ def config_map(request: NodeRequest, annotations: Mapping[str, str], options: Op
 
 def node_labels(request: NodeRequest, gpu: GpuConfig, options: Options) -> dict[str, str]:
     """Labels of the Node: what AKS, its GPU feature discovery and the request give it."""
-    name = node_name(request)
+    name = node_name(request.name)
     zone = request.zones[0] if request.zones else f"{options.region}-1"
     found = {
         labels.AGENT_POOL: request.name,
@@ -185,7 +185,7 @@ def node(
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
-            "name": node_name(request),
+            "name": node_name(request.name),
             "labels": found,
             "annotations": {**request.annotations, **annotations},
         },

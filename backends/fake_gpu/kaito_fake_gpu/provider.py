@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from kaito.api.gpu import GpuConfig
 from kaito.catalog.skus import all_skus, find_sku
 from kaito.kube.errors import ApiError
+from kaito.kube.errors import NotFound as ObjectNotFound
 from kaito.kube.resources import CONFIG_MAPS, NODES
 from kaito.providers import (
     Capabilities,
@@ -164,7 +165,6 @@ class FakeGpuProvider(Provider):
             obj = await self._keeper.register(request, created_at=now, traits=traits)
         else:
             obj = await self._client.create(CONFIG_MAPS, obj)
-        self._keeper.wake()
         machine = machines.read(obj)
         assert machine is not None
         shown = machine if machine.phase != machines.CREATING else _without_error(machine)
@@ -245,19 +245,26 @@ class FakeGpuProvider(Provider):
         return tuple(machine for machine in found if machine is not None)
 
     async def _find(self, name: str) -> Machine | None:
-        """The machine of that name: its Node before its ConfigMap, the Node that carries the name before a twin."""
-        found = [one for one in await self._machines() if one.request.name == name and not one.gone]
-        found.sort(key=lambda one: (not one.has_node, one.object_name != machines.node_name(one.request)))
-        return found[0] if found else None
+        """The machine of that name: its Node, else its ConfigMap; two look-ups, however many machines there are."""
+        for resource, kind, object_name, namespace in (
+            (NODES, "Node", machines.node_name(name), None),
+            (CONFIG_MAPS, "ConfigMap", machines.record_name(name), self._options.namespace),
+        ):
+            try:
+                found = await self._client.get(resource, object_name, namespace)
+            except ObjectNotFound:
+                continue
+            except ApiError as error:
+                raise Transient(f"node {name}: the cluster does not show it: {error.message}") from error
+            machine = machines.read({**found, "kind": kind})
+            if machine is not None and not machine.gone:
+                return machine
+        return None
 
     async def _record(self, machine: Machine) -> NodeRecord:
         twins: tuple[str, ...] = ()
-        if FaultKind.DUPLICATE_NODE in machine.traits:
-            twins = tuple(
-                one.object_name
-                for one in await self._machines()
-                if one.request.name == machine.request.name and one.object_name != machine.object_name and one.has_node
-            )
+        if FaultKind.DUPLICATE_NODE in machine.traits and machine.has_node:
+            twins = (machines.node_name(machine.request.name, 1),)
         shown = _without_error(machine) if machine.phase == machines.CREATING else machine
         return machines.record(shown, self._gpu(machine.request.instance_type), self._options, twins)
 
