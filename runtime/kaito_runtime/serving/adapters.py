@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaito_runtime.errors import BadConfig, NotFound, UsageFailure
+from kaito_runtime.errors import BadConfig, BadData, NotFound, UsageFailure
 from kaito_runtime.paths import locate
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ STRENGTHS_VARIABLE = "KAITO_ADAPTER_STRENGTHS"
 dashes in dash."""
 
 CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ def gather(flags: Iterable[str], folder: Path | None, environment: Mapping[str, 
     that order.
 
     Strengths: the flag's, else the one in `KAITO_ADAPTER_STRENGTHS`, else that of the environment variable of the
-    adapter's name, else 1. A missing `folder` means no adapters. Raises `UsageFailure`, `BadConfig` and `NotFound`.
+    adapter's name, else 1. A missing `folder` means no adapters. Raises `UsageFailure`, `BadConfig`, `BadData`
+    and `NotFound`.
     """
     listed = _listed_strengths(environment)
     sources: dict[str, AdapterSource] = {}
@@ -50,6 +52,9 @@ def gather(flags: Iterable[str], folder: Path | None, environment: Mapping[str, 
             assert place is not None
             strength = _strength(found.name, listed, environment)
             sources[found.name] = AdapterSource(name=found.name, folder=place, strength=strength)
+    for source in sources.values():
+        if not any((source.folder / file).is_file() for file in WEIGHTS_FILES):
+            raise BadData(f"Adapter {source.name}: {source.folder / WEIGHTS_FILES[0]} does not exist")
     for name in listed:
         if name not in sources:
             log.warning("%s names the adapter %s, which is not there", STRENGTHS_VARIABLE, name)

@@ -1,6 +1,7 @@
 """A random tiny model, its byte-level tokenizer, and random adapters: made in milliseconds, nothing is trained."""
 
 import copy
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,10 @@ def make_adapter(folder: Path, model: Any, *, seed: int, **settings: Any) -> Pat
     config = LoraConfig(
         **{"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **settings}
     )
-    adapted = get_peft_model(copy.deepcopy(model), config)
+    with warnings.catch_warnings():
+        # peft 0.21 reads an attribute that transformers 5.24 has renamed.
+        warnings.simplefilter("ignore", FutureWarning)
+        adapted = get_peft_model(copy.deepcopy(model), config)
     for name, parameter in adapted.named_parameters():
         if "lora_" in name:
             torch.nn.init.normal_(parameter, std=0.1)

@@ -28,13 +28,12 @@ class Choice:
 class Sampler:
     """The sampling state of one request: its random generator, what it has said so far, its biases."""
 
-    def __init__(self, sampling: Sampling, prompt: Sequence[int], *, vocabulary: int, eos: frozenset[int]) -> None:
+    def __init__(self, sampling: Sampling, prompt: Sequence[int], *, eos: frozenset[int]) -> None:
         self.sampling = sampling
         self._random = random.Random(sampling.seed)
         self._counts: dict[int, int] = {}
         self._prompt = frozenset(prompt) if sampling.repetition_penalty != 1.0 else frozenset()
         self._eos = eos
-        self._vocabulary = vocabulary
         self._chosen = 0
         s = sampling
         self.plain = not (

@@ -41,7 +41,7 @@ class SequenceState:
         self.cancelled = False
         self.submitted = time.monotonic()
         self.deadline = None if request.timeout is None else self.submitted + request.timeout
-        self.sampler = Sampler(s, self.prompt, vocabulary=codec.vocabulary_size, eos=eos)
+        self.sampler = Sampler(s, self.prompt, eos=eos)
         self._sink = sink
         self._codec = codec
         self._ends = frozenset(s.stop_token_ids) | (frozenset() if s.ignore_eos else eos)
