@@ -58,6 +58,8 @@ class LifecycleContract:
             with pytest.raises(InvalidRequest):
                 await provider.create(bad)
             assert await provider.list() == []
+            if world.client is not None:
+                assert await world.nodes() == []
 
     @pytest.mark.parametrize("name", ["a", "abcdefghijkl", "ws0"])
     async def test_the_shortest_and_the_longest_name_work(self, world: ContractWorld, name: str) -> None:
