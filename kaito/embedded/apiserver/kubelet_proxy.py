@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from kaito.embedded.apiserver.context import Call
-from kaito.embedded.apiserver.errors import GroupResource, StatusError, bad_request, internal, not_found
+from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, internal, invalid, not_found
 from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Object, ObjectKey, Store
@@ -39,7 +39,8 @@ class KubeletProxy:
         self._context: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
 
-    def _ssl(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
+        """The context to meet kubelets with."""
         if self._context is None:
             context = ssl.create_default_context(cadata=self._ca_pem.decode())
             context.check_hostname = False  # node addresses are loopback ones that many nodes share
@@ -60,19 +61,22 @@ class KubeletProxy:
         pod = self._reader.entry(resource, namespace, call.info.name).object
         name = call.info.subresource
         container = "" if name == "portforward" else _container(call, pod, name)
+        if name == "log":
+            _check_log_options(call)
         node = (pod.get("spec") or {}).get("nodeName", "")
         if not node:
             if name == "log":
                 # A pod nobody has scheduled has said nothing yet.
                 return web.Response(status=204, headers={"Cache-Control": "no-cache, private"})
             raise bad_request(f"pod {call.info.name} does not have a host assigned")
-        host, port = self._address(node)
+        host, port = self.address(node)
         path = _path(call, namespace, container)
         if name == "log":
             return await self._stream_log(call, host, port, path)
         return await self._upgrade(call, host, port, path)
 
-    def _address(self, name: str) -> tuple[str, int]:
+    def address(self, name: str) -> tuple[str, int]:
+        """Where a node's kubelet listens. Raises 404 for a node that is not there."""
         entry = self._store.collection("/nodes").get(ObjectKey("", name))
         if entry is None:
             raise not_found(_PODS, name)  # the real server names the resource of the request here
@@ -90,7 +94,7 @@ class KubeletProxy:
             self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
         url = f"https://{host}:{port}{path}"
         try:
-            async with self._session.get(url, ssl=self._ssl()) as upstream:
+            async with self._session.get(url, ssl=self.tls()) as upstream:
                 if upstream.status >= 400:
                     text = (await upstream.text())[:1024].strip()
                     if upstream.status == 404:
@@ -115,7 +119,7 @@ class KubeletProxy:
             raise StatusError(400, "BadRequest", "Upgrade request required")
         try:
             reader, writer = await asyncio.wait_for(
-                asyncio.open_connection(host, port, ssl=self._ssl(), server_hostname=host), 10
+                asyncio.open_connection(host, port, ssl=self.tls(), server_hostname=host), 10
             )
         except (OSError, TimeoutError) as problem:
             raise internal(f"error dialing backend: {problem}") from None
@@ -218,6 +222,26 @@ def _container(call: Call, pod: Object, subresource: str) -> str:
     if wanted not in names and wanted not in others:
         raise bad_request(f"container {wanted} is not valid for pod {pod_name}")
     return wanted
+
+
+def _check_log_options(call: Call) -> None:
+    causes = []
+    for option, least in (("tailLines", 0), ("limitBytes", 1), ("sinceSeconds", 1)):
+        text = call.query.get(option)
+        if not text:
+            continue
+        try:
+            number = int(text)
+        except ValueError:
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        if number < least:
+            message = f"Invalid value: {number}: must be greater than {'or equal to 0' if least == 0 else '0'}"
+            causes.append(Cause("FieldValueInvalid", message, option))
+    if call.query.get("sinceSeconds") and call.query.get("sinceTime"):
+        message = "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"
+        causes.append(Cause("FieldValueForbidden", message, ""))
+    if causes:
+        raise invalid(GroupResource("", "PodLogOptions"), call.info.name, causes)
 
 
 def _path(call: Call, namespace: str, container: str) -> str:

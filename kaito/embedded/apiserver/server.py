@@ -21,6 +21,7 @@ from kaito.embedded.apiserver.authenticating import Authenticator, StaticTokens
 from kaito.embedded.apiserver.authorizing import Authorizer
 from kaito.embedded.apiserver.bootstrap import bootstrap
 from kaito.embedded.apiserver.builtin_resources import builtin_resources
+from kaito.embedded.apiserver.connecting import Connecting
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.database import StoreError
 from kaito.embedded.apiserver.definitions import Definitions
@@ -114,6 +115,9 @@ class ApiServer:
         subresources.add("serviceaccounts", "token", Accounts(store, reader, self._issuer).token)
         for name in ("log", "exec", "attach", "portforward"):
             subresources.add("pods", name, self._kubelets.answer)
+        self._connecting = Connecting(store, self._kubelets)
+        for plural in ("pods", "services", "nodes"):
+            subresources.add(plural, "proxy", self._connecting.answer)
         writes = Writes(store, reader, writer, deleter, clock)
         subresources.add("namespaces", "finalize", writes.finalize)
         self._dispatcher = Dispatcher(
@@ -158,6 +162,7 @@ class ApiServer:
         self._watcher.end_all()
         await asyncio.sleep(0)
         await self._kubelets.close()
+        await self._connecting.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -25,6 +25,7 @@ from kaito.kube.clock import Clock
 
 _BACKLOG = 20_000  # events a client may lag behind before its watch is ended
 _BOOKMARK_EVERY = 60.0  # seconds
+_LAST_BOOKMARK = 2.0  # seconds before the end
 _SHORTEST, _LONGEST = 1800, 3600  # seconds a watch lasts that names no timeout
 _FRAMES_A_TURN = 500
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -202,8 +203,7 @@ class Watcher:
         """Writes what comes in until the time is up."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        # The last bookmark comes shortly before the end, so that a client resumes from a fresh place.
-        next_bookmark = min(loop.time() + _BOOKMARK_EVERY, max(end - 2.0, loop.time() + 0.5))
+        next_bookmark = _next_bookmark(loop.time(), end)
         wake = inbox.wake
         while True:
             now = loop.time()
@@ -214,7 +214,7 @@ class Watcher:
                 return
             if bookmarks and now >= next_bookmark:
                 await response.write(encoder.bookmark(self._store.revision))
-                next_bookmark = now + _BOOKMARK_EVERY
+                next_bookmark = _next_bookmark(now, end)
             if not inbox.events:
                 timer = loop.call_at(min(end, next_bookmark) if bookmarks else end, wake.set)
                 try:
@@ -227,6 +227,12 @@ class Watcher:
             frames = _frames(encoder, events, seen)
             if frames:
                 await response.write(b"".join(frames))
+
+
+def _next_bookmark(now: float, end: float) -> float:
+    """Every minute, and once two seconds before the end, so that a client resumes from a fresh place."""
+    last = end - _LAST_BOOKMARK
+    return min(now + _BOOKMARK_EVERY, last) if last > now else float("inf")
 
 
 def _frames(encoder: _Encoder, events: Iterable[Event], seen: int) -> list[bytes]:
