@@ -187,7 +187,7 @@ class SkuOffer(_Model):
 
 
 class Capabilities(_Model):
-    """What a provider can do. The contract suite runs a case only where its flag is set, and reports what it left out."""
+    """What a provider can do. The contract suite runs a case only where its flag is set; left-out ones are reported."""
 
     real_pods: bool = True
     """Pods on its nodes really run."""
