@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from kaito_runtime.errors import BadConfig
 from kaito_runtime.hostglob import host_matches
 from kaito_runtime.paths import locate
+from kaito_runtime.yamlfiles import parse_yaml
 
 VARIABLE: Final = "KAITO_MIRRORS"
 HUB: Final = "https://huggingface.co/"
@@ -102,14 +103,7 @@ def load_mirrors(environment: Mapping[str, str] = os.environ) -> MirrorMap:
 
 def parse_mirrors(text: str, *, source: str) -> MirrorMap:
     """Read a mirror map; `source` names it in messages."""
-    import yaml
-
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = source if line is None else f"{source}:{line + 1}"
-        raise BadConfig(f"{where}: the mirror map is not YAML: {getattr(error, 'problem', error)}") from error
+    document = parse_yaml(text, source=source)
     if document is None:
         return MirrorMap()
     if not isinstance(document, dict):

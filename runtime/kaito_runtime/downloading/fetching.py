@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-_CHUNK: Final = 1 << 20
 _SAY_EVERY: Final = 5.0
 """Seconds between progress lines of a long download."""
 _HUB_HOSTS: Final = ("huggingface.co", "hf.co")
@@ -43,7 +42,7 @@ class Fetcher:
     client: "httpx.Client"
     mirrors: MirrorMap = field(default_factory=MirrorMap)
     patience: Patience = field(default_factory=Patience)
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     def fetch(self, url: str, place: Path, limits: Limits | None = None) -> int:
         """Put the file at `url` at `place`, whole or not at all; return its size in bytes.
@@ -156,7 +155,7 @@ class _Part:
         self._check_size(size + declared, url, limits)
         said = time.monotonic()
         with self.path.open("ab") as file:
-            for chunk in response.iter_bytes(_CHUNK):
+            for chunk in response.iter_bytes():
                 if size == 0:
                     _check_page(chunk, url)
                 size += len(chunk)

@@ -14,6 +14,7 @@ from kaito_runtime.errors import BadConfig
 from kaito_runtime.models.quantizing import Quantization
 from kaito_runtime.tuning import sections
 from kaito_runtime.tuning.sections import SECTIONS, known_keys
+from kaito_runtime.yamlfiles import parse_yaml
 
 Method = Literal["lora", "qlora"]
 _Section = TypeVar("_Section")
@@ -68,20 +69,13 @@ class TrainingConfig:
 
 def load_document(path: Path) -> dict[str, Any]:
     """Read the YAML file at `path` and return what is under `training_config`."""
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadConfig(f"the training configuration {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BadConfig(f"the training configuration {path} is not UTF-8 text") from error
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise BadConfig(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    document = parse_yaml(text, source=str(path))
     if not isinstance(document, dict) or not isinstance(document.get("training_config"), dict):
         raise BadConfig(f"{path}: the key training_config with the six sections is missing")
     extra = [key for key in document if key != "training_config"]
@@ -139,13 +133,11 @@ def _asks_for_bits(merged: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _split_override(override: str) -> tuple[str, str, Any]:
-    import yaml
-
     path, separator, text = override.partition("=")
     name, dot, key = path.strip().partition(".")
     if not separator or not dot or name not in SECTIONS:
         raise BadConfig(f"--set {override!r}: write Section.key=value, with one of {', '.join(SECTIONS)}")
-    return name, key, yaml.safe_load(text)
+    return name, key, parse_yaml(text, source=f"--set {path}")
 
 
 def _nearest(name: str, known: typing.Iterable[str]) -> str:
