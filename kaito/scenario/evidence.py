@@ -90,6 +90,7 @@ class Evidence:
     def as_json(self) -> dict[str, Any]:
         """Plain data; `base_answers` and `tuned_answers` sort the answers by what was asked."""
         data = asdict(self)
+        data["tuning"]["loss"] = [list(pair) for pair in self.tuning.loss]  # JMESPath knows lists, not tuples.
         answers = data["answers"]
         data["base_answers"] = [answer for answer in answers if answer["model"]]
         data["tuned_answers"] = [answer for answer in answers if not answer["model"]]

@@ -259,11 +259,11 @@ class Observer:
             self._begin("push")
         elif name == "pushed":
             self._end("push")
-            adapter.reference, adapter.pushed_digest = str(event.get("reference", "")), event.get("digest")
+            adapter.reference, adapter.pushed_digest = str(event.get("image", "")), event.get("digest")
             self._listener.note("adapter", f"pushed {adapter.reference} as {adapter.pushed_digest}")
         elif name == "pulled":
             adapter.pulled_digests.append(str(event.get("digest", "")))
-            self._listener.note("adapter", f"pulled {event.get('reference')} as {event.get('digest')}")
+            self._listener.note("adapter", f"pulled {event.get('image')} as {event.get('digest')}")
 
 
 def _container_statuses(pod: dict[str, Any]) -> list[dict[str, Any]]:
