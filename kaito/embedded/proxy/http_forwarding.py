@@ -16,6 +16,7 @@ Find = Callable[[str, int], list[Address] | None]
 HEAD_LIMIT = 64 * 1024
 HEAD_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
+LINGER_SECONDS = 1.0
 _DROPPED = ("proxy-connection", "proxy-authorization", "connection", "keep-alive")
 
 
@@ -69,6 +70,7 @@ class HttpForwarder:
                     + body
                 )
                 await writer.drain()
+                await _discard(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -110,6 +112,14 @@ class HttpForwarder:
             except (OSError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
         raise BadRequest("502 Bad Gateway", f"{host}:{port} cannot be reached: {reason}")
+
+
+async def _discard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read what the client still sends: closing with unread input resets the connection, and the answer is lost."""
+    writer.write_eof()
+    async with asyncio.timeout(LINGER_SECONDS):
+        while await reader.read(64 * 1024):
+            continue
 
 
 def _host_port(url: str, default: int) -> Address:

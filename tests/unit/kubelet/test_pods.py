@@ -168,7 +168,9 @@ async def test_an_unknown_image_is_an_error_that_names_it_and_the_table(world):
     assert "images.yaml" in message
     await world.pass_time(6)
     assert world.state() == ("waiting", "ImagePullBackOff")
-    assert 'Back-off pulling image "example.com/nope:1": ErrImagePull:' in world.container()["state"]["waiting"]["message"]
+    assert (
+        'Back-off pulling image "example.com/nope:1": ErrImagePull:' in world.container()["state"]["waiting"]["message"]
+    )
     assert "Error: ErrImagePull" in world.events("Failed")
     assert "Error: ImagePullBackOff" in world.events("Failed")
     assert world.status()["phase"] == "Pending"

@@ -110,7 +110,7 @@ async def test_fields_of_the_pod(path, value):
 
 
 def test_an_unknown_field_is_refused():
-    with pytest.raises(UnknownField, match="unsupported fieldPath: spec.x"):
+    with pytest.raises(UnknownField, match=r"unsupported fieldPath: spec\.x"):
         FACTS.field("spec.x")
 
 

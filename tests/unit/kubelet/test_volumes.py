@@ -229,7 +229,9 @@ def test_bad_mounts_are_refused(tmp_path, folders):
 
 @pytest.fixture
 def tree(tmp_path, folders):
-    return build_tree(tmp_path / "r", mounts(("a", "/mnt/data"), ("b", "/mnt/database")), folders, {}, files=("/dev/t",))
+    return build_tree(
+        tmp_path / "r", mounts(("a", "/mnt/data"), ("b", "/mnt/database")), folders, {}, files=("/dev/t",)
+    )
 
 
 @pytest.mark.parametrize(

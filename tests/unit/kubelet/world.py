@@ -60,7 +60,7 @@ class World:
             return
         stopping = asyncio.create_task(self.manager.stop())
         while not stopping.done():
-            await self.pass_time(1)
+            await self.pass_time(1 if isinstance(self.clock, VirtualClock) else 0.005)
             await asyncio.sleep(0.001)
         await asyncio.gather(self.task, return_exceptions=True)
 

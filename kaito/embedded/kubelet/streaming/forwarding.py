@@ -106,10 +106,10 @@ async def join(
         # When the pod has hung up nothing the client could still say arrives anywhere.
         await asyncio.wait((down,))
     finally:
+        writer.close()
         up.cancel()
         down.cancel()
         await asyncio.gather(up, down, return_exceptions=True)
-        writer.close()
 
 
 async def forward_channels(socket: web.WebSocketResponse, pod_name: str, pod_ip: str, ports: list[int]) -> None:
@@ -145,8 +145,8 @@ async def forward_channels(socket: web.WebSocketResponse, pod_name: str, pod_ip:
     except ConnectionError:
         logger.debug("port-forward to %s: the client is gone", pod_name)
     finally:
+        for writer in writers.values():
+            writer.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers.values():
-            writer.close()
