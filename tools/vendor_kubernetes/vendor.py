@@ -78,6 +78,21 @@ SPECIAL = {
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray": "schema-or-array",
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray": "schema-or-strings",
 }
+INTERNAL = [
+    f"io.k8s.kubernetes.pkg.apis.{name}"
+    for name in (
+        "core.PodTemplateSpec",
+        "core.ServicePort",
+        "core.Taint",
+        "core.PersistentVolumeClaimSpec",
+        "core.PersistentVolumeSource",
+        "rbac.RoleRef",
+        "apps.DeploymentStrategy",
+        "apps.StatefulSetUpdateStrategy",
+        "apps.DaemonSetUpdateStrategy",
+        "policy.PodDisruptionBudgetSpec",
+    )
+]
 LIST_MARKS = {
     "x-kubernetes-list-type": "list",
     "x-kubernetes-list-map-keys": "keys",
@@ -236,6 +251,9 @@ def types(binary: GoBinary, definitions: dict[str, Any]) -> dict[str, Any]:
             # A few meta kinds (DeleteOptions, WatchEvent) list every group: they are found by definition name.
             if len(schema["x-kubernetes-group-version-kind"]) == 1:
                 kinds_by_name[key] = table.definition(name)
+    # Some validation messages print the server's internal types, whose JSON names are their Go names.
+    for name in INTERNAL:
+        kinds_by_name[name] = table.definition(name)
     return {"types": table.types, "names": kinds_by_name}
 
 

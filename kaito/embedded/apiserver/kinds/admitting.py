@@ -42,6 +42,17 @@ def admit_create(kind: Kind, obj: Json) -> Json:
     return obj
 
 
+def admit_update(kind: Kind, new: Json, old: Json) -> Json:
+    """Fills in what admission adds on update of the main resource, in place; returns `new`."""
+    if kind.kind == "Pod" and not kind.group:
+        spec, known = new.setdefault("spec", {}), old.get("spec") or {}
+        for field in ("priority", "preemptionPolicy"):
+            if spec.get(field) is None and field in known:
+                spec[field] = known[field]
+        _tolerate(spec)
+    return new
+
+
 def _prioritise(spec: Json) -> None:
     spec["priority"] = SYSTEM_PRIORITIES.get(spec.get("priorityClassName", ""), spec.get("priority", 0))
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")

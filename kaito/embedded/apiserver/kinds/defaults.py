@@ -52,7 +52,9 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[Json], None]]] = {
 def apply(kind: Kind, obj: Json) -> Json:
     """Fills in the defaults of a decoded built-in object, in place; returns it. Other kinds are left as they are.
 
-    Idempotent. Expects what `schemas.decoding.decode` returns (absent and zero values already told apart).
+    Idempotent. The real server also defaults what it reads back from its store: apply once more before storing (a Job
+    gets its template's labels so). Expects what `schemas.decoding.decode` returns (absent and zero values already
+    told apart).
     """
     defaulter = DEFAULTERS.get((kind.group, kind.kind))
     if defaulter is not None:

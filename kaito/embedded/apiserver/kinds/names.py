@@ -54,16 +54,16 @@ VALUE_MESSAGE: Final = (
     f"'{VALUE_SHAPE}')"
 )
 CONFIG_KEY_MESSAGE: Final = (
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
-    f"'key-name', regex used for validation is '{CONFIG_KEY_SHAPE}')"
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME', "
+    f" or 'key-name', regex used for validation is '{CONFIG_KEY_SHAPE}')"
 )
 HEADER_MESSAGE: Final = (
     "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
     f"validation is '{HEADER_SHAPE}')"
 )
 SEARCH_MESSAGE: Final = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start "
-    f"and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{SEARCH_SHAPE}')"
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must "
+    f"start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{SEARCH_SHAPE}')"
 )
 PERCENT_MESSAGE: Final = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "

@@ -12,7 +12,6 @@ from kaito.embedded.apiserver.kinds.names import Check
 Json = dict[str, Any]
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
-MANAGER_LIMIT: Final = 128
 
 
 def validate_object_meta(obj: Json, *, namespaced: bool, check: Check = names.subdomain) -> list[Cause]:
@@ -42,15 +41,14 @@ def check_metadata(metadata: Json, path: str, *, namespaced: bool, check: Check)
 
 
 def check_free_parts(metadata: Json, path: str) -> list[Cause]:
-    """What is checked whatever the kind: generation, labels, annotations, owners, finalizers, managed fields."""
+    """What is checked whatever the kind: generation, labels, annotations, owners, finalizers."""
     causes: list[Cause] = []
     if metadata.get("generation", 0) < 0:
         causes.append(invalid(f"{path}.generation", metadata["generation"], "must be a positive number"))
     causes += check_labels(metadata.get("labels") or {}, f"{path}.labels")
     causes += check_annotations(metadata.get("annotations") or {}, f"{path}.annotations")
     causes += check_owners(metadata.get("ownerReferences") or [], f"{path}.ownerReferences")
-    causes += check_finalizers(metadata.get("finalizers") or [], f"{path}.finalizers")
-    return causes + check_managed_fields(metadata.get("managedFields") or [], f"{path}.managedFields")
+    return causes + check_finalizers(metadata.get("finalizers") or [], f"{path}.finalizers")
 
 
 def check_labels(labels: Json, path: str) -> list[Cause]:
@@ -112,19 +110,6 @@ def check_finalizers(finalizers: list[str], path: str) -> list[Cause]:
             causes.append(invalid(f"{path}[{index}]", finalizer, detail))
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         causes.append(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
-    return causes
-
-
-def check_managed_fields(entries: list[Json], path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    for index, entry in enumerate(entries):
-        here = f"{path}[{index}]"
-        if entry.get("operation") not in ("Apply", "Update"):
-            causes.append(invalid(f"{here}.operation", entry.get("operation", ""), "must be `Apply` or `Update`"))
-        if entry.get("fieldsType") not in (None, "", "FieldsV1"):
-            causes.append(invalid(f"{here}.fieldsType", entry.get("fieldsType"), "must be `FieldsV1`"))
-        if len(entry.get("manager") or "") > MANAGER_LIMIT:
-            causes.append(too_long(f"{here}.manager", MANAGER_LIMIT))
     return causes
 
 

@@ -15,7 +15,7 @@ def qos_class(spec: Json) -> str:
     if pod_level := spec.get("resources"):
         holders = [pod_level]
     else:
-        everyone = (*spec.get("containers", ()), *spec.get("initContainers", ()))
+        everyone = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
         holders = [container.get("resources") or {} for container in everyone]
     requested = any(_amounts(holder, "requests") or _amounts(holder, "limits") for holder in holders)
     if not requested:

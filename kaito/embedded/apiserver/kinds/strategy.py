@@ -55,18 +55,21 @@ def prepare_create(kind: Kind, obj: Json) -> Json:
     Expects a decoded and defaulted object that already has `metadata.uid` and `metadata.creationTimestamp`.
     """
     metadata = obj.setdefault("metadata", {})
-    metadata.pop("generation", None)
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+        metadata.pop(field, None)
     if kind.kind in GENERATION and kind.group != "events.k8s.io":
         metadata["generation"] = 1
     if has_status(kind) and kind.kind not in STATUS_KEPT_ON_CREATE:
         _reset_status(kind, obj)
+    drop_disabled(kind, obj)
     match kind.kind:
         case "Pod":
-            obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj.get("spec", {}))}
+            _prepare_pod(obj)
         case "Namespace":
             _prepare_namespace(obj)
         case "PersistentVolumeClaim":
             obj["status"] = {"phase": "Pending"}
+            _prepare_source(obj.get("spec", {}))
         case "PersistentVolume":
             obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": metadata.get("creationTimestamp")}
         case "Job":
@@ -88,6 +91,78 @@ def _reset_status(kind: Kind, obj: Json) -> None:
         obj["status"] = zero(field.type)
 
 
+def _prepare_pod(pod: Json) -> None:
+    spec = pod.setdefault("spec", {})
+    status: Json = {"phase": "Pending", "qosClass": qos_class(spec)}
+    if spec.get("schedulingGates"):
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": pod["metadata"].get("creationTimestamp"),
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }
+        status["conditions"] = [condition]
+    pod["status"] = status
+
+
+def _prepare_source(spec: Json) -> None:
+    """A claim's data source is a claim or a snapshot; others are dropped. It is kept in both its old and new field."""
+    source = spec.get("dataSource")
+    if source is None:
+        return
+    known = (
+        (None, "PersistentVolumeClaim"),
+        ("", "PersistentVolumeClaim"),
+        ("snapshot.storage.k8s.io", "VolumeSnapshot"),
+    )
+    if (source.get("apiGroup"), source.get("kind")) not in known:
+        del spec["dataSource"]
+    else:
+        spec.setdefault("dataSourceRef", dict(source))
+
+
+def drop_disabled(kind: Kind, obj: Json) -> None:
+    """Removes, in place, pod fields whose feature gates are off by default in 1.34, and mends a negative grace
+    period."""
+    spec = pod_spec(kind, obj)
+    if spec is None:
+        return
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
+    for container in spec.get("containers") or ():
+        container.pop("restartPolicy", None)
+        container.pop("restartPolicyRules", None)
+    for container in spec.get("initContainers") or ():
+        if container.get("restartPolicy") not in (None, "Always"):
+            del container["restartPolicy"]
+        container.pop("restartPolicyRules", None)
+    images = {v.get("name") for v in spec.get("volumes") or () if v.get("image") is not None}
+    if images:
+        spec["volumes"] = [volume for volume in spec["volumes"] if volume.get("name") not in images]
+        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+            if mounts := container.get("volumeMounts"):
+                container["volumeMounts"] = [mount for mount in mounts if mount.get("name") not in images]
+
+
+def pod_spec(kind: Kind, obj: Json) -> Json | None:
+    """The pod spec inside an object: a pod's own, or that of its template; None for kinds without one."""
+    spec = obj.get("spec") or {}
+    match kind.kind:
+        case "Pod":
+            found = spec
+        case "PodTemplate":
+            found = (obj.get("template") or {}).get("spec")
+        case "CronJob":
+            found = (((spec.get("jobTemplate") or {}).get("spec") or {}).get("template") or {}).get("spec")
+        case "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController":
+            found = (spec.get("template") or {}).get("spec")
+        case _:
+            found = None
+    return found if isinstance(found, dict) else None
+
+
 def _prepare_namespace(namespace: Json) -> None:
     namespace["status"] = {"phase": "Active"}
     spec = namespace.setdefault("spec", {})
@@ -105,11 +180,10 @@ def _select_own_pods(job: Json) -> None:
     template = spec.setdefault("template", {}).setdefault("metadata", {})
     uid, name = metadata.get("uid", ""), metadata.get("name", "")
     own = {CONTROLLER_UID: uid, LEGACY_CONTROLLER_UID: uid, JOB_NAME: name, LEGACY_JOB_NAME: name}
-    shared = metadata.get("labels") is not None and metadata.get("labels") == template.get("labels")
-    template["labels"] = {**template.get("labels", {}), **own}
+    shared = "labels" in metadata and metadata["labels"] is template.get("labels")
+    template["labels"] = dict(sorted({**(template.get("labels") or {}), **own}.items()))
     if shared:
-        # Labels that defaulting took over from the template are one and the same map in Go.
-        metadata["labels"] = dict(template["labels"])
+        metadata["labels"] = template["labels"]
     spec["selector"] = spec.get("selector") or {}
     spec["selector"]["matchLabels"] = {**spec["selector"].get("matchLabels", {}), CONTROLLER_UID: uid}
 

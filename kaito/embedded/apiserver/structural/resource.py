@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
-from kaito.embedded.apiserver.structural import defaulting, embedded, pruning, rules, validation
+from kaito.embedded.apiserver.structural import defaulting, embedded, pruning, rules, scaling, validation
 from kaito.embedded.apiserver.structural.schema import ABSENT, Node, compile_node
 
 Json = dict[str, Any]
@@ -23,7 +23,8 @@ NOT_CHECKED: Final = Cause(
 class StructuralSchema:
     """A compiled `openAPIV3Schema`. Immutable; `default` and `prune` change the object they are given."""
 
-    def __init__(self, schema: Json) -> None:
+    def __init__(self, schema: Json, scale: Json | None = None) -> None:
+        self._scale = scale
         self.root: Node = compile_node(schema or {"x-kubernetes-preserve-unknown-fields": True})
 
     def default(self, obj: Json) -> Json:
@@ -40,6 +41,7 @@ class StructuralSchema:
         """Everything wrong with a whole object, metadata apart. With `old` (update), unchanged values pass."""
         before: Any = ABSENT if old is None else old
         causes = validation.check(self.root, obj, "", before)
+        causes += scaling.check(self._scale, obj)
         causes += embedded.check(self.root, obj, "", before)
         causes += validation.check_lists(self.root, obj, "", before)
         if self.root.any_rules:
@@ -50,6 +52,7 @@ class StructuralSchema:
         return causes
 
 
-def compile(schema: Json) -> StructuralSchema:
-    """Compiles an `openAPIV3Schema`. Raises ValueError for a pattern that is no regular expression."""
-    return StructuralSchema(schema)
+def compile(schema: Json, scale: Json | None = None) -> StructuralSchema:
+    """Compiles an `openAPIV3Schema`; `scale` is the version's `subresources.scale`. Raises ValueError for a pattern
+    that is no regular expression."""
+    return StructuralSchema(schema, scale)

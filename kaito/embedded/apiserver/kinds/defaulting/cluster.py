@@ -51,7 +51,7 @@ def default_binding(binding: Json) -> None:
     role = binding.setdefault("roleRef", {})
     if not role.get("apiGroup"):
         role["apiGroup"] = RBAC_GROUP
-    for subject in binding.get("subjects", ()):
+    for subject in binding.get("subjects") or ():
         if not subject.get("apiGroup") and subject.get("kind") in ("User", "Group"):
             subject["apiGroup"] = RBAC_GROUP
 
@@ -66,7 +66,7 @@ def default_priority_class(priority_class: Json) -> None:
 
 def default_webhooks(configuration: Json) -> None:
     mutating = configuration.get("kind") == "MutatingWebhookConfiguration"
-    for hook in configuration.get("webhooks", ()):
+    for hook in configuration.get("webhooks") or ():
         hook.setdefault("failurePolicy", "Fail")
         hook.setdefault("matchPolicy", "Equivalent")
         hook.setdefault("namespaceSelector", {})
@@ -74,7 +74,7 @@ def default_webhooks(configuration: Json) -> None:
         hook.setdefault("timeoutSeconds", 10)
         if mutating:
             hook.setdefault("reinvocationPolicy", "Never")
-        for rule in hook.get("rules", ()):
+        for rule in hook.get("rules") or ():
             rule.setdefault("scope", "*")
         if (service := hook.get("clientConfig", {}).get("service")) is not None:
             service.setdefault("port", 443)
@@ -131,7 +131,7 @@ def default_device_requests(claim: Json) -> None:
             part.setdefault("allocationMode", "ExactCount")
             if part["allocationMode"] == "ExactCount":
                 part.setdefault("count", 1)
-            for toleration in part.get("tolerations", ()):
+            for toleration in part.get("tolerations") or ():
                 toleration.setdefault("operator", "Equal")
 
 

@@ -17,7 +17,7 @@ LATEST: Final = "latest"
 def default_pod(pod: Json) -> None:
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
-    for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
         limits = container.get("resources", {}).get("limits")
         if limits:
             requests = container["resources"].setdefault("requests", {})
@@ -26,8 +26,8 @@ def default_pod(pod: Json) -> None:
     spec.setdefault("enableServiceLinks", True)
     _default_pod_resources(spec)
     if spec.get("hostNetwork"):
-        for container in (*spec.get("containers", ()), *spec.get("initContainers", ())):
-            for port in container.get("ports", ()):
+        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+            for port in container.get("ports") or ():
                 if not port.get("hostPort"):
                     port["hostPort"] = port.get("containerPort", 0)
 
@@ -47,12 +47,12 @@ def default_template(template: Json | None) -> None:
 
 
 def default_pod_spec(spec: Json) -> None:
-    for volume in spec.get("volumes", ()):
+    for volume in spec.get("volumes") or ():
         default_volume(volume)
     for container in (
-        *spec.get("initContainers", ()),
-        *spec.get("containers", ()),
-        *spec.get("ephemeralContainers", ()),
+        *(spec.get("initContainers") or ()),
+        *(spec.get("containers") or ()),
+        *(spec.get("ephemeralContainers") or ()),
     ):
         default_container(container)
     spec.setdefault("dnsPolicy", "ClusterFirst")
@@ -67,9 +67,9 @@ def default_container(container: Json) -> None:
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     container.setdefault("imagePullPolicy", pull_policy(container.get("image", "")))
-    for port in container.get("ports", ()):
+    for port in container.get("ports") or ():
         port.setdefault("protocol", "TCP")
-    for variable in container.get("env", ()):
+    for variable in container.get("env") or ():
         field = (variable.get("valueFrom") or {}).get("fieldRef")
         if field is not None:
             field.setdefault("apiVersion", "v1")
@@ -89,8 +89,8 @@ def default_container(container: Json) -> None:
 
 def default_probe(probe: Json) -> None:
     _default_http_get(probe)
-    if (grpc := probe.get("grpc")) is not None:
-        grpc.setdefault("service", "")
+    if (grpc := probe.get("grpc")) is not None and grpc.get("service") is None:
+        grpc["service"] = ""
     for name, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
         probe.setdefault(name, value)
 
@@ -105,6 +105,6 @@ def pull_policy(image: str) -> str:
     """Always for the tag latest, which an image without tag and digest has; IfNotPresent otherwise."""
     name, _, digest = image.partition("@")
     tag = name.rsplit("/", 1)[-1].partition(":")[2]
-    if not tag and not digest:
+    if image and not tag and not digest:
         tag = LATEST
     return "Always" if tag == LATEST else "IfNotPresent"

@@ -18,7 +18,7 @@ def default_service(service: Json) -> None:
     ).get("timeoutSeconds"):
         spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": STICKY_SECONDS}}
     spec.setdefault("type", "ClusterIP")
-    for port in spec.get("ports", ()):
+    for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
         if port.get("targetPort") in (None, 0, ""):
             port["targetPort"] = port.get("port", 0)
@@ -32,8 +32,8 @@ def default_service(service: Json) -> None:
 
 
 def default_endpoints(endpoints: Json) -> None:
-    for subset in endpoints.get("subsets", ()):
-        for port in subset.get("ports", ()):
+    for subset in endpoints.get("subsets") or ():
+        for port in subset.get("ports") or ():
             port.setdefault("protocol", "TCP")
 
 

@@ -61,7 +61,7 @@ def default_stateful_set(stateful_set: Json) -> None:
     policy.setdefault("whenScaled", "Retain")
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", 10)
-    for claim in spec.get("volumeClaimTemplates", ()):
+    for claim in spec.get("volumeClaimTemplates") or ():
         claim.setdefault("apiVersion", "v1")
         claim.setdefault("kind", "PersistentVolumeClaim")
         default_claim(claim)
@@ -91,9 +91,10 @@ def default_job(job: Json) -> None:
         spec["completions"] = 1
     spec.setdefault("parallelism", 1)
     spec.setdefault("backoffLimit", NO_LIMIT if "backoffLimitPerIndex" in spec else 6)
-    labels = (spec.get("template") or {}).get("metadata", {}).get("labels")
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     if labels and not job.setdefault("metadata", {}).get("labels"):
-        job["metadata"]["labels"] = dict(labels)
+        # One map for both, as in Go: what strategy adds to the template's labels is then seen on the job too.
+        job["metadata"]["labels"] = labels
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)
