@@ -1,5 +1,6 @@
 """Admission of Workspaces: Kaito 0.12's rules and texts as pure functions.
 
+    check_decoding(workspace)                       # DecodingError: pod templates and volumes, before everything else
     errors = validate_create(workspace, context)
     errors = validate_update(old, new, context)
     str(errors) == ""   # admitted
@@ -8,6 +9,7 @@
 """
 
 from kaito.api.validation.context import AdmissionContext, Catalog, ConfigMapLookup
+from kaito.api.validation.decoding import DecodingError, check_decoding
 from kaito.api.validation.fielderrors import FieldErrors
 from kaito.api.validation.workspace import denial, validate_create, validate_update
 
@@ -15,7 +17,9 @@ __all__ = [
     "AdmissionContext",
     "Catalog",
     "ConfigMapLookup",
+    "DecodingError",
     "FieldErrors",
+    "check_decoding",
     "denial",
     "validate_create",
     "validate_update",
