@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -169,8 +170,8 @@ class ServiceProxy:
             if error.errno in (errno.EACCES, errno.EPERM):
                 logger.debug("no right to listen on %s", where)
                 return True  # the HTTP forward proxy serves it
-            text = f"cannot listen on {where} for port {entry.name or entry.port}: {error.strerror}; trying again"
-            logger.info("service %s/%s: %s", entry.namespace, entry.service, text)
+            reason = os.strerror(error.errno or 0).lower()
+            text = f"cannot listen on {where} for port {entry.name or entry.port}: {reason}; trying again"
             if service is not None:
                 self._complain(service, where, "PortUnavailable", text)
             return False
@@ -182,6 +183,8 @@ class ServiceProxy:
         key = (str(service["metadata"].get("uid")), what)
         if key not in self._reported:
             self._reported.add(key)
+            metadata = service["metadata"]
+            logger.info("service %s/%s: %s", metadata.get("namespace", ""), metadata["name"], message)
             self._events.event(service, "Warning", reason, message)
 
 

@@ -473,3 +473,27 @@ async def test_killing_a_container_as_a_fault(world):
     await world.pass_time()
     assert world.container()["lastState"]["terminated"]["exitCode"] == 137
     assert world.container()["restartCount"] == 1
+
+
+async def test_a_deleted_pod_that_never_ran_becomes_failed_before_it_goes(world):
+    world.pod(volumes=[{"name": "v", "secret": {"secretName": "none"}}], metadata={"finalizers": ["x/y"]})
+    await world.pass_time(1)
+    assert world.status()["phase"] == "Pending"
+    await world.delete(grace=0)
+    await world.pass_time(1)
+    assert world.status()["phase"] == "Failed"
+    assert world.state() == ("terminated", "ContainerStatusUnknown")
+    assert world.container()["state"]["terminated"]["exitCode"] == 137
+
+
+async def test_a_deleted_pod_in_back_off_ends_with_its_last_end(world):
+    world.pod(metadata={"finalizers": ["x/y"]})
+    await world.pass_time()
+    for _ in range(2):
+        world.process("work").exit(4)
+        await world.pass_time()
+    assert world.state() == ("waiting", "CrashLoopBackOff")
+    await world.delete()
+    await world.pass_time(1)
+    assert world.status()["phase"] == "Failed"
+    assert world.container()["state"]["terminated"]["exitCode"] == 4

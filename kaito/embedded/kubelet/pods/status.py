@@ -36,8 +36,8 @@ class PodState:
     start_time: datetime | None = None
 
 
-def container_status(record: ContainerRecord, *, has_init: bool) -> Status:
-    """The status of one container."""
+def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool = False) -> Status:
+    """The status of one container; in a ``terminal`` pod none waits for another start."""
     status: Status = {
         "name": record.name,
         "image": record.spec["image"],
@@ -45,7 +45,7 @@ def container_status(record: ContainerRecord, *, has_init: bool) -> Status:
         "restartCount": record.restart_count,
         "ready": False,
         "started": False,
-        "state": _state(record, has_init=has_init),
+        "state": _state(record, has_init=has_init, terminal=terminal),
         "lastState": {},
     }
     last = record.last
@@ -71,8 +71,25 @@ def container_status(record: ContainerRecord, *, has_init: bool) -> Status:
     return status
 
 
-def _state(record: ContainerRecord, *, has_init: bool) -> Status:
+def _mark_missing(statuses: Sequence[Status]) -> None:
+    """Containers without an end in a pod that is over have an unknown one. Source: status_manager.go TerminatePod."""
+    for status in statuses:
+        if "terminated" not in status["state"]:
+            status["state"] = {
+                "terminated": {
+                    "exitCode": 137,
+                    "reason": "ContainerStatusUnknown",
+                    "message": "The container could not be located when the pod was terminated",
+                    "startedAt": None,
+                    "finishedAt": None,
+                }
+            }
+
+
+def _state(record: ContainerRecord, *, has_init: bool, terminal: bool) -> Status:
     run = record.run
+    if terminal and record.terminated is not None:
+        return {"terminated": record.terminated.as_state()}
     if record.running and run is not None and run.created:
         return {"running": {"startedAt": format_time(run.started_at)}}
     if record.waiting is not None:
@@ -142,11 +159,23 @@ def pod_status(pod: Mapping[str, Any], records: Sequence[ContainerRecord], state
     spec = pod["spec"]
     before = pod.get("status") or {}
     has_init = bool(spec.get("initContainers"))
-    init = [(record.kind, container_status(record, has_init=has_init)) for record in records if record.kind != "main"]
-    main = [container_status(record, has_init=has_init) for record in records if record.kind == "main"]
+    init = [
+        (record.kind, container_status(record, has_init=has_init, terminal=state.terminal))
+        for record in records
+        if record.kind != "main"
+    ]
+    main = [
+        container_status(record, has_init=has_init, terminal=state.terminal)
+        for record in records
+        if record.kind == "main"
+    ]
+    if state.terminal and (state.initialized or not has_init):
+        _mark_missing(main)
     phase = state.phase or pod_phase(
         spec.get("restartPolicy") or "Always", init, main, terminal=state.terminal, initialized=state.initialized
     )
+    if state.terminal and phase not in ("Succeeded", "Failed"):
+        phase = "Failed"  # a pod that is over without having run; source: status_manager.go TerminatePod
     if before.get("phase") in ("Succeeded", "Failed"):
         phase = before["phase"]  # a pod never leaves a terminal phase
     if phase in ("Succeeded", "Failed"):
