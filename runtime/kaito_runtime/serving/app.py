@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from .. import __version__
 from . import openapi, problems
+from .draining import LastAnswerMiddleware
 from .metering import MeteringMiddleware, Meters
 from .request_ids import RequestIdMiddleware
 from .serving_state import ServingState
@@ -20,6 +21,7 @@ def create_app(state: ServingState) -> FastAPI:
     meters = Meters(state)
     app.add_middleware(MeteringMiddleware, meters=meters)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(LastAnswerMiddleware, state=state)
     problems.install(app)
     for surface in (health, chat, listing, chat_completions, completions, responses):
         app.include_router(surface.routes(state))

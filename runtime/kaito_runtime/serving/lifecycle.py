@@ -25,6 +25,9 @@ from .settings import ServerSettings, ServeSettings
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+LAST_REQUESTS = 0.25
+"""Seconds after the port was closed in which open connections may still send a request. uvicorn alone would cut them
+off, and their clients could not know whether the request had been taken."""
 LOG_FORMAT = "%(levelname)s %(asctime)s %(filename)s:%(lineno)d] %(message)s"
 """Kaito's format; its end-to-end tests look for two of the lines."""
 
@@ -134,6 +137,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, state: ServingState) -> None:
         super().__init__(config)
         self._state = state
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops listening, waits for requests that are on their way over open connections, then does what uvicorn
+        does."""
+        for server in self.servers:
+            server.close()
+        if not self.force_exit:
+            await asyncio.sleep(LAST_REQUESTS)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
