@@ -110,7 +110,7 @@ def summary(record: RunRecord, out: Path) -> list[str]:
             lines.append(f"  tuned: {tuned.answer}")
     passed = sum(step.outcome == "passed" for step in record.steps)
     lines.append(
-        f"{record.outcome}: {passed} of {len(record.steps)} steps in {record.seconds:.1f} s; see {out}/run.json"
+        f"{record.outcome}: {passed} of {len(record.steps)} steps in {record.seconds:.1f} s; see {out}/report.html"
     )
     if record.outcome != "passed":
         lines += [f"warning: {warning}" for warning in evidence.warnings[-5:]]

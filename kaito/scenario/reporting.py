@@ -1,4 +1,4 @@
-"""Writing down how a run went: `run.json` and `junit.xml`."""
+"""Writing down how a run went: `run.json`, `junit.xml` and `report.html`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kaito.scenario.evidence import RunRecord
+from kaito.scenario.html_report import render
 
 
 def write_reports(record: RunRecord, folder: Path) -> None:
@@ -15,6 +16,7 @@ def write_reports(record: RunRecord, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "run.json", json.dumps(record.as_json(), indent=2, ensure_ascii=False).encode() + b"\n")
     _write(folder / "junit.xml", junit(record))
+    _write(folder / "report.html", render(record).encode())
 
 
 def junit(record: RunRecord) -> bytes:

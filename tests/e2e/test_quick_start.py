@@ -72,7 +72,7 @@ def test_the_service_has_a_cluster_ip_with_both_ports(served: Kubectl) -> None:
 
 def test_get_nodes_nodeclaims_pods_jobs_and_events_shows_all_of_them(served: Kubectl) -> None:
     out = served("get", "nodes,nodeclaims,pods,jobs,events")
-    for kind in ("node/", "nodeclaim.karpenter.sh/", "pod/", "job.batch/", "event/"):
+    for kind in ("node/", "nodeclaim.karpenter.sh/", "pod/", "job.batch/", "LAST SEEN"):
         assert kind in out
     assert re.search(rf"job\.batch/{NAME}\s+Complete\s+1/1", out)
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaito.cluster.loglines import parse_event
-from kaito.scenario.evidence import Answer, RunRecord, StepRecord
+from kaito.scenario.evidence import Answer, Interval, RunRecord, StepRecord
+from kaito.scenario.html_report import render
 from kaito.scenario.reporting import junit, write_reports
 
 
@@ -57,7 +58,24 @@ def test_run_json_sorts_the_answers_and_both_files_are_written(tmp_path: Path) -
     written = json.loads((tmp_path / "new/folder/run.json").read_text())
     assert written["evidence"]["base_answers"][0]["answer"] == "no"
     assert written["evidence"]["tuned_answers"][0]["answer"] == "e"
-    assert sorted(path.name for path in (tmp_path / "new/folder").iterdir()) == ["junit.xml", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "new/folder").iterdir()) == ["junit.xml", "report.html", "run.json"]
+
+
+def test_the_page_shows_answers_phases_and_loss_and_escapes_what_was_said() -> None:
+    made = record(StepRecord("one", "ask", "failed", "<b>bold</b>", "t", "t", 1.0), reason="<script>alert(1)</script>")
+    made.evidence.answers = [Answer("s", "svc", "base", "p?", "yes", "no"), Answer("s", "svc", "", "p?", "yes", "yes")]
+    made.evidence.tuning.loss = [(1, 4.0), (10, 1.0)]
+    made.phases = [Interval("tune", "2026-01-01T00:00:00+00:00", 0.0, "2026-01-01T00:00:05+00:00", 5.0)]
+    page = render(made)
+    assert "<script>alert" not in page
+    assert "&lt;b&gt;bold" in page
+    assert ">5.0 s<" in page
+    assert "from 4.000 to 1.000 in 10 steps" in page
+    assert '<td class="passed">yes</td>' in page
+
+
+def test_a_run_in_which_nothing_happened_still_has_a_page() -> None:
+    assert "no reason was recorded" in render(record())
 
 
 def test_events_are_read_from_both_forms_of_log_lines() -> None:
