@@ -22,6 +22,8 @@ def bootstrap(store: Store, *, now: str, service_address: str, host: str, port: 
     def want(collection: str, key: ObjectKey, obj: Object) -> None:
         if store.collection(collection).get(key) is None:
             obj["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": now}
+            for entry in obj["metadata"].get("managedFields") or ():
+                entry["time"] = now
             changes.append(Change(collection, key, obj))
 
     for name in NAMESPACES:
@@ -35,9 +37,48 @@ def bootstrap(store: Store, *, now: str, service_address: str, host: str, port: 
 
 def _namespace(name: str) -> Object:
     return {
-        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        "metadata": {
+            "name": name,
+            "labels": {"kubernetes.io/metadata.name": name},
+            "managedFields": [
+                _owned("v1", {"f:metadata": {"f:labels": {".": {}, "f:kubernetes.io/metadata.name": {}}}})
+            ],
+        },
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
+    }
+
+
+_SERVICE_FIELDS = {
+    "f:metadata": {"f:labels": {".": {}, "f:component": {}, "f:provider": {}}},
+    "f:spec": {
+        "f:clusterIP": {},
+        "f:internalTrafficPolicy": {},
+        "f:ipFamilyPolicy": {},
+        "f:ports": {
+            ".": {},
+            'k:{"port":443,"protocol":"TCP"}': {
+                ".": {},
+                "f:name": {},
+                "f:port": {},
+                "f:protocol": {},
+                "f:targetPort": {},
+            },
+        },
+        "f:sessionAffinity": {},
+        "f:type": {},
+    },
+}
+
+
+def _owned(version: str, fields: Object) -> Object:
+    """A managedFields entry of the API server itself; its time is filled in later."""
+    return {
+        "manager": _MANAGER,
+        "operation": "Update",
+        "apiVersion": version,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
     }
 
 
@@ -47,6 +88,7 @@ def _service(address: str) -> Object:
             "name": "kubernetes",
             "namespace": "default",
             "labels": {"component": "apiserver", "provider": "kubernetes"},
+            "managedFields": [_owned("v1", _SERVICE_FIELDS)],
         },
         "spec": {
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 443}],

@@ -72,10 +72,15 @@ class Definitions:
         names, self._due = self._due, set()
         for name in sorted(names):
             entry = next((e for e in self._store.collection(DEFINITIONS).entries() if e.key.name == name), None)
-            if entry is not None:
+            if entry is None:
+                continue
+            try:
                 self._serve(entry)
-                if _dies(entry.object):
-                    self._empty(entry)
+            except (ValueError, TypeError, KeyError, AttributeError, StopIteration) as problem:
+                # Validation lets no such definition in; one from an older store must not stop the others.
+                _log.warning("definition %s cannot be served: %s", name, problem)
+            if _dies(entry.object):
+                self._empty(entry)
 
     def _serve(self, entry: Entry) -> None:
         """Accepts the names, unless another definition has them, and serves every served version."""

@@ -138,7 +138,12 @@ class ApiServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listens and serves; port 0 picks a free one. Returns the https URL. Raises OSError for a port in use."""
         self._definitions.start()
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=3600)
+        # aiohttp would log a traceback for every request that is no HTTP.
+        quiet = logging.getLogger(f"{__name__}.http")
+        quiet.setLevel(logging.CRITICAL)
+        server = web.Server(
+            self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=3600, logger=quiet
+        )
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
