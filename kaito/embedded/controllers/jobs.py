@@ -78,8 +78,10 @@ class Jobs:
         job = await self._track(job, progress, verdict)
         if error is not None:
             raise error
+        if verdict is not None:
+            return None
         waits = [wait for wait in (again, Progress.of(job, pods).deadline_left(now)) if wait is not None]
-        return Result(requeue_after=max(0.0, min(waits))) if waits and not is_finished(job) else None
+        return Result(requeue_after=max(0.0, min(waits))) if waits else None
 
     async def _scale(self, job: Object, progress: Progress) -> tuple[float | None, ApiError | None]:
         missing = progress.missing()
