@@ -110,9 +110,9 @@ class MachineKeeper:
         delay = self._options.plugin_seconds / self._options.time_scale
         annotations = machines.notes(
             request,
-            phase=machines.STARTING,
+            phase=machines.STARTING if delay else machines.RUNNING,
             created_at=created_at,
-            due=self._clock.now() + timedelta(seconds=delay),
+            due=self._clock.now() + timedelta(seconds=delay) if delay else None,
             traits=traits,
         )
         node = machines.node(

@@ -74,14 +74,13 @@ class Lifecycle:
             if not status.is_true(conditions.LAUNCHED):
                 return delay
         matching = self._world.nodes_of(str(status.value.get("providerID") or ""))
+        node = matching[0] if len(matching) == 1 else None
         if not status.is_true(conditions.REGISTERED):
-            await self._register(claim, status, matching)
-            if not status.is_true(conditions.REGISTERED):
-                return self._world.settings.poll_seconds
-        if len(matching) != 1:
+            node = await self._register(claim, status, matching)
+        if node is None:
             return self._world.settings.poll_seconds
-        await self._initialize(claim, status, matching[0])
-        return None if nodes.is_ready(matching[0]) else self._world.settings.unready_seconds
+        await self._initialize(claim, status, node)
+        return None if nodes.is_ready(node) else self._world.settings.unready_seconds
 
     # ---- launch
 
@@ -159,20 +158,24 @@ class Lifecycle:
 
     # ---- registration and initialization
 
-    async def _register(self, claim: Mapping[str, Any], status: ClaimStatus, matching: list[dict[str, Any]]) -> None:
+    async def _register(
+        self, claim: Mapping[str, Any], status: ClaimStatus, matching: list[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """The claim's one Node, made its own; None while there is none, or more than one."""
         if not matching:
             status.set_unknown(conditions.REGISTERED, "NodeNotFound", "Node not registered with cluster")
-            return
+            return None
         if len(matching) > 1:
             status.set_false(conditions.REGISTERED, "MultipleNodesFound", "Invariant violated, matched multiple nodes")
-            return
+            return None
         node = matching[0]
         status.value["nodeName"] = node["metadata"]["name"]
         patch = nodes.registration_patch(claim, node)
         if patch is not None:
             patch.setdefault("metadata", {})["resourceVersion"] = node["metadata"]["resourceVersion"]
-            await self._world.client.patch(NODES, node["metadata"]["name"], patch)
+            node = await self._world.client.patch(NODES, node["metadata"]["name"], patch)
         status.set_true(conditions.REGISTERED)
+        return node
 
     async def _initialize(self, claim: Mapping[str, Any], status: ClaimStatus, node: dict[str, Any]) -> None:
         found = node.get("status") or {}
