@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from kaito.api.images import RUNTIME_IMAGE
@@ -61,9 +61,6 @@ class OperatorSettings:
 
     revision_history_limit: int = 10
     """ControllerRevisions kept for a workspace beside the current one."""
-
-    extra_environment: dict[str, str] = field(default_factory=dict)
-    """Variables set in every container we make; for debugging."""
 
     @property
     def provisions_nodes(self) -> bool:

@@ -40,7 +40,6 @@ def runtime_container(
     if fetches and settings.mirrors_config_map:
         env.append(variable("KAITO_MIRRORS", posixpath.join(names.MIRRORS_PATH, names.MIRRORS_FILE)))
         mounts.append(MIRRORS_MOUNT)
-    env += [variable(key, value) for key, value in settings.extra_environment.items()]
     container: dict[str, Any] = {
         "name": name,
         "image": settings.image,

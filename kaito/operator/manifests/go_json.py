@@ -26,6 +26,24 @@ _KAITO_TYPES: Mapping[str, Fields] = {
         "preferredNodes": "",
         "partition": "PartitionSpec",
     },
+    "InferenceSetSpec": {
+        "template": "InferenceSetTemplate",
+        "replicas": "",
+        "nodeCountLimit": "",
+        "labelSelector": "LabelSelector",
+        "updateStrategy": "StatefulSetUpdateStrategy",
+        "autoUpgrade": "AutoUpgrade",
+    },
+    "InferenceSetTemplate": {
+        "metadata": "ObjectMeta",
+        "resource": "InferenceSetResource",
+        "inference": "InferenceSpec",
+    },
+    "InferenceSetResource": {"instanceType": "", "partition": "PartitionSpec"},
+    "StatefulSetUpdateStrategy": {"type": "", "rollingUpdate": "RollingUpdate"},
+    "RollingUpdate": {"partition": "", "maxUnavailable": ""},
+    "AutoUpgrade": {"enabled": "", "strategy": "", "maintenanceWindow": "MaintenanceWindow"},
+    "MaintenanceWindow": {"schedule": "", "duration": ""},
     "PartitionSpec": {"mode": "", "profile": "", "count": ""},
     "InferenceSpec": {"preset": "PresetSpec", "template": "PodTemplateSpec", "config": "", "adapters": "AdapterSpec"},
     "TuningSpec": {
@@ -45,6 +63,7 @@ _ALWAYS_WRITTEN: Mapping[str, Mapping[str, Any]] = {
     "PresetSpec": {"presetOptions": {}},
     "Container": {"resources": {}},
     "InitContainer": {"resources": {}},
+    "InferenceSetTemplate": {"metadata": {}, "resource": {}, "inference": {}},
     "PodTemplateSpec": {"metadata": {}, "spec": {}},
 }
 """Struct-valued fields that Go writes even when the manifest has none."""

@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kaito.api import labels
 from kaito.api.gpu import GpuConfig
 from kaito.api.preset import Preset
 from kaito.catalog import startup_seconds
@@ -26,8 +27,8 @@ def stateful_set(
     claims: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """StatefulSet `<workspace>` around a pod spec, in the form Kaito gives it for presets."""
-    labels = selection.pod_labels(workspace)
-    template_metadata: dict[str, Any] = {"labels": labels}
+    own_labels = selection.pod_labels(workspace)
+    template_metadata: dict[str, Any] = {"labels": own_labels}
     if pod_annotations:
         template_metadata["annotations"] = dict(pod_annotations)
     spec: dict[str, Any] = {
@@ -35,7 +36,7 @@ def stateful_set(
         "podManagementPolicy": "Parallel",
         "serviceName": names.headless_name(workspace),
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
-        "selector": {"matchLabels": dict(labels)},
+        "selector": {"matchLabels": dict(own_labels)},
         "template": {"metadata": template_metadata, "spec": dict(pod)},
     }
     if claims:
@@ -68,7 +69,14 @@ def serving_container(
     """The container that serves; `weights` is a Hugging Face id or a path in the container."""
     command = [
         *("serve", "--model", weights, "--adapters-dir", names.ADAPTER_PATH),
-        *("--host", "$(POD_IP)", "--port", str(names.HTTP_PORT), "--served-model-name", preset.name),
+        *(
+            "--host",
+            "$(POD_IP)",
+            "--port",
+            str(names.HTTP_PORT),
+            "--served-model-name",
+            served_model_name(workspace, preset),
+        ),
         *arguments,
     ]
     pod_ip = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
@@ -83,6 +91,14 @@ def serving_container(
         "resources": containers.gpu_resources(machine.gpu_count),
         **probes(preset, settings),
     }
+
+
+def served_model_name(workspace: Mapping[str, Any], preset: Preset) -> str:
+    """What clients call the base model: the preset's name; for a replica of an InferenceSet the set's."""
+    own = workspace["metadata"].get("labels") or {}
+    if names.MULTI_ROLE_CREATED_BY in own:
+        return preset.name
+    return str(own.get(labels.INFERENCESET_CREATED_BY) or preset.name)
 
 
 def probes(preset: Preset, settings: OperatorSettings) -> dict[str, Any]:

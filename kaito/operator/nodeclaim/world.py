@@ -17,8 +17,8 @@ from kaito.providers.errors import ProviderError
 logger = logging.getLogger(__name__)
 
 COMPONENT = "nodeclaim-controller"
-_BY_PROVIDER_ID = "provider-id"
-_BY_NODE = "node"
+_BY_PROVIDER_ID = "nodeclaim: provider id"
+_BY_NODE = "nodeclaim: node"
 
 
 class World:

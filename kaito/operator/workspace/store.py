@@ -41,8 +41,16 @@ class Store:
     """
 
     def __init__(
-        self, client: KubeClient, clock: Clock, informers: Iterable[Informer], groupings: Mapping[Resource, Grouping]
+        self,
+        client: KubeClient,
+        clock: Clock,
+        informers: Iterable[Informer],
+        groupings: Mapping[Resource, Grouping],
+        *,
+        index: str = OWNER_INDEX,
     ) -> None:
+        """`index` names the informers' index of owners: stores that group the same informer differently need two."""
+        self._index = index
         self._client = client
         self._clock = clock
         self._informers = {informer.resource: informer for informer in informers}
@@ -52,7 +60,7 @@ class Store:
         self._own_versions: dict[Resource, dict[Key, str]] = {resource: {} for resource in self._informers}
         for resource, informer in self._informers.items():
             if grouping := groupings.get(resource):
-                informer.add_index(OWNER_INDEX, _indexed(grouping))
+                informer.add_index(index, _indexed(grouping))
             informer.add_handler(self._forgetter(resource))
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> dict[str, Any] | None:
@@ -67,7 +75,7 @@ class Store:
 
     def of(self, resource: Resource, owner: Key) -> list[dict[str, Any]]:
         """The objects that belong to a workspace, by name."""
-        kept = self._informers[resource].by_index(OWNER_INDEX, str(owner))
+        kept = self._informers[resource].by_index(self._index, str(owner))
         found = {key_of(obj): obj for obj in kept}
         grouping = self._groupings[resource]
         ahead = list(self._ahead_by_group[resource].get(owner, ()))
