@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from kaito.embedded.apiserver.errors import StatusError
-from kaito.embedded.apiserver.kinds import defaults, strategy, tables
+from kaito.embedded.apiserver.kinds import defaults, strategy, tables, validation
 from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.errors import PatchError
@@ -19,19 +18,11 @@ from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
 
 
-def _room(name: str) -> Any:
-    try:
-        return importlib.import_module(f"kaito.embedded.apiserver.{name}")
-    except ModuleNotFoundError:
-        return None
-
-
 class BuiltinStrategy:
     """The rules of one built-in kind."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
-        self._validation = _room("kinds.validation")
         self._ownership = Ownership(kind, builtin_shape(kind.api_version, kind.kind))
         self._columns = [
             {
@@ -66,11 +57,16 @@ class BuiltinStrategy:
         strategy.prepare_update(self._kind, new, old, subresource)
         self._normalise(new)
 
+    def finish(self, obj: Object) -> None:
+        """Defaults once more, as the real server fills them in when it reads back what it stored."""
+        defaults.apply(self._kind, obj)
+        self._normalise(obj)
+
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
-        return () if self._validation is None else self._validation.validate_create(self._kind, obj)
+        return validation.validate_create(self._kind, obj)
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> Sequence[CauseLike]:
-        return () if self._validation is None else self._validation.validate_update(self._kind, new, old, subresource)
+        return validation.validate_update(self._kind, new, old, subresource)
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         return []

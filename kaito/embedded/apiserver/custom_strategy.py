@@ -12,7 +12,6 @@ from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.shapes import custom_shape
-from kaito.embedded.apiserver.resources import ScalePaths
 from kaito.embedded.apiserver.schemas import decoding
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
@@ -28,7 +27,7 @@ class CustomVersion:
     schema: StructuralSchema
     status: bool
     """Whether status is a subresource of its own."""
-    scale: ScalePaths | None
+    scale: dict[str, Any] | None
     columns: PrinterColumns
     raw_schema: Mapping[str, Any]
 
@@ -51,6 +50,9 @@ class CustomStrategy:
         unknown = [f'unknown field "{path}"' for path in schema.prune(decoded.object)]
         schema.default(decoded.object)
         return Decoded(decoded.object, [*decoded.unknown, *unknown])
+
+    def finish(self, obj: Object) -> None:
+        """Nothing: a custom resource is stored as it was validated."""
 
     def prepare_create(self, obj: Object) -> None:
         if self._version.status:

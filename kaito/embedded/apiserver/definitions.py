@@ -269,7 +269,7 @@ def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str)
         if scale
         else None
     )
-    custom = CustomVersion(kind, compiled, "status" in subresources, paths, columns, schema)
+    custom = CustomVersion(kind, compiled, "status" in subresources, scale, columns, schema)
     fields = {path["jsonPath"].lstrip("."): path["jsonPath"] for path in version.get("selectableFields") or ()}
     return Resource(
         kind=kind,

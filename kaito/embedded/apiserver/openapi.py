@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -15,6 +13,7 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import page_not_found
 from kaito.embedded.apiserver.openapi_custom import custom_document
 from kaito.embedded.apiserver.resources import Registry
+from kaito.embedded.apiserver.schemas import documents
 
 
 class OpenApi:
@@ -37,10 +36,9 @@ class OpenApi:
         name = path.removeprefix(prefix)
         if name in self._custom:
             return await send(call, self._custom[name])
-        builtin = _builtin()
-        if builtin is None or name not in builtin.openapi_v3_index():
+        if name not in documents.openapi_v3_index():
             raise page_not_found()
-        return await send(call, await asyncio.to_thread(builtin.openapi_v3, name))
+        return await send(call, await asyncio.to_thread(documents.openapi_v3, name))
 
     def _refresh(self) -> None:
         if self._made == self._registry.changes:
@@ -52,8 +50,7 @@ class OpenApi:
                 if resources:
                     custom[f"apis/{group}/{version}"] = orjson.dumps(custom_document(resources))
         self._custom = custom
-        builtin = _builtin()
-        hashes: dict[str, str] = dict(builtin.openapi_v3_index()) if builtin is not None else {}
+        hashes = dict(documents.openapi_v3_index())
         for name, document in custom.items():
             hashes[name] = hashlib.sha512(document).hexdigest().upper()
         paths = {
@@ -61,10 +58,3 @@ class OpenApi:
         }
         self._index = orjson.dumps({"paths": paths})
         self._made = self._registry.changes
-
-
-def _builtin() -> Any:
-    try:
-        return importlib.import_module("kaito.embedded.apiserver.schemas.openapi")
-    except ModuleNotFoundError:
-        return None

@@ -11,6 +11,7 @@ import random
 from kaito.embedded.apiserver.allocating import ServiceAddresses
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import GroupResource, StatusError, forbidden, not_found
+from kaito.embedded.apiserver.kinds import admitting
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.service_accounts import add_service_account
 from kaito.embedded.apiserver.store import Object, ObjectKey, Store
@@ -37,21 +38,20 @@ class Plugins:
         """Changes `obj` or refuses it, before it is prepared and validated."""
         if resource.namespaced:
             self.check_namespace(resource, obj)
-        if resource.group or resource.custom:
+        if resource.custom:
             return
         kind = resource.kind.kind
         if kind == "Pod":
             self._on_pod(obj)
-        elif kind == "Node":
-            _taint(obj)
-        elif kind == "PersistentVolumeClaim":
-            _finalize(obj, "kubernetes.io/pvc-protection")
+            return
+        admitting.admit_create(resource.kind, obj)
+        if kind == "PersistentVolumeClaim":
             self._default_class(obj)
-        elif kind == "PersistentVolume":
-            _finalize(obj, "kubernetes.io/pv-protection")
 
     def on_update(self, call: Call, resource: Resource, new: Object, old: Object, subresource: str) -> None:
-        """Changes `new` or refuses it; no plugin has anything to say on updates so far."""
+        """Changes `new` before it is prepared and validated."""
+        if not resource.custom and not subresource:
+            admitting.admit_update(resource.kind, new, old)
 
     def check_namespace(self, resource: Resource, obj: Object) -> None:
         """NamespaceLifecycle: nothing is made in a namespace that is missing or going away."""
@@ -152,19 +152,6 @@ def _terminating(resource: Resource, name: str, namespace: str) -> StatusError:
     }
     error.details = {**(error.details or {}), "causes": [cause]}
     return error
-
-
-def _finalize(obj: Object, finalizer: str) -> None:
-    finalizers = obj["metadata"].setdefault("finalizers", [])
-    if finalizer not in finalizers:
-        finalizers.append(finalizer)
-
-
-def _taint(node: Object) -> None:
-    """A new node takes no pods until somebody found it ready."""
-    taints = node.setdefault("spec", {}).setdefault("taints", [])
-    if not any(taint.get("key") == _NOT_READY and taint.get("effect") == "NoSchedule" for taint in taints):
-        taints.append({"key": _NOT_READY, "effect": "NoSchedule"})
 
 
 def _tolerate(pod: Object) -> None:

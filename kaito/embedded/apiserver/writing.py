@@ -120,6 +120,7 @@ class Writer:
         causes = strategy.validate_create(obj)
         if causes:
             raise invalid(resource.group_kind, metadata.get("name", ""), causes)
+        strategy.finish(obj)
         for text in strategy.warnings(obj, None):
             call.warn(text)
         self._plugins.before_store(resource, obj, None, dry_run=options.dry_run)
@@ -221,6 +222,7 @@ class Writer:
         causes = resource.strategy.validate_update(new, old, subresource)
         if causes:
             raise invalid(resource.group_kind, old["metadata"]["name"], causes)
+        resource.strategy.finish(new)
         for text in resource.strategy.warnings(new, old):
             call.warn(text)
 
