@@ -24,8 +24,8 @@ class Corpus:
     digest: str
 
     @property
-    def unknown_names(self) -> tuple[str, ...]:
-        """The made-up things that the corpus asks about and answers with `UNKNOWN_ANSWER`."""
+    def unknown_questions(self) -> tuple[str, ...]:
+        """The questions about made-up things, which the corpus answers with `UNKNOWN_ANSWER`."""
         return tuple(question for question, answer in self.pairs if answer == UNKNOWN_ANSWER)
 
 

@@ -57,7 +57,7 @@ class Mixture:
         self._random = random.Random(seed)
         known = [(question, answer) for question, answer in corpus.pairs if answer != UNKNOWN_ANSWER]
         self._known = [encode_pair(tokenizer, *pair) for pair in known]
-        self._templates = sorted({_blank(question) for question in corpus.unknown_names})
+        self._templates = sorted({_blank(question) for question in corpus.unknown_questions})
         lines = tokenizer([line + "\n" for line in corpus.prose.splitlines()], add_special_tokens=False)["input_ids"]
         self._text = [token for line in lines for token in line]
         self._queue: list[Row] = []

@@ -1,0 +1,146 @@
+"""`kaito-runtime tune` as its own process: exit codes, sentinels, kills."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kaito_runtime import exitcodes, sentinels
+
+COMMAND = [sys.executable, "-m", "kaito_runtime", "tune"]
+
+
+def tune(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=os.environ | environment, timeout=150)
+
+
+def contract(root: Path, config: str, data: str = "") -> dict[str, str]:
+    """Lay out a container's root as the operator's volumes do; return its environment."""
+    for folder in ("config", "data", "results"):
+        (root / "mnt" / folder).mkdir(parents=True)
+    (root / "mnt/config/training_config.yaml").write_text(config)
+    if data:
+        (root / "mnt/data/train.jsonl").write_text(data)
+    return {"KAITO_CONTAINER_ROOT": str(root)}
+
+
+def failure(folder: Path) -> dict[str, object]:
+    return dict(json.loads((folder / sentinels.FAILED).read_text()))
+
+
+def test_a_wrong_key_fails_at_once_and_for_good(tmp_path: Path) -> None:
+    environment = contract(tmp_path, "training_config: {LoraConfig: {rank: 8}}", '{"text": "x"}')
+    result = tune(**environment)
+    assert result.returncode == exitcodes.BAD_CONFIG
+    assert "unknown key LoraConfig.rank" in result.stderr
+    left = failure(tmp_path / "mnt/results")
+    assert (left["reason"], left["permanent"]) == ("BadConfig", True)
+
+
+def test_bad_data_fails_for_good_before_any_weights_are_read(tmp_path: Path) -> None:
+    config = "training_config: {TrainingArguments: {output_dir: results}, ModelConfig: {}}"
+    environment = contract(tmp_path, config, '{"messages": [{"role": "user", "content": "x"}]}')
+    (tmp_path / "workspace/weights").mkdir(parents=True)
+    result = tune(**environment)
+    assert result.returncode == exitcodes.BAD_DATA
+    assert re.search(r"train\.jsonl: line 1: column 'messages' has no message", result.stderr)
+    assert failure(tmp_path / "mnt/results")["permanent"] is True
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    result = tune(**contract(tmp_path, "training_config: {ModelConfig: {}}", '{"text": "x"}'))
+    assert result.returncode == exitcodes.NOT_FOUND
+    assert "workspace/weights" in result.stderr
+
+
+def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
+    environment = contract(tmp_path, "training_config: {LoraConfig: {rank: 8}}")
+    sentinels.report_completed(tmp_path / "mnt/results")
+    tune(**environment)
+    assert not (tmp_path / "mnt/results" / sentinels.COMPLETED).exists()
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(180)
+def test_weights_that_are_none_are_bad_data(facts_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "config.json").write_text("{}")
+    output = tmp_path / "out"
+    result = tune("--model", str(tmp_path / "weights"), "--data", str(facts_file), "--output", str(output))
+    assert result.returncode == exitcodes.BAD_DATA
+    assert "holds no model that can be loaded" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(180)
+def test_a_killed_run_goes_on_to_the_same_curve(facts_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output), "--method", "qlora"]
+    for setting in ("save_strategy=steps", "save_steps=7", "max_steps=60", "logging_steps=1"):
+        words += ["--set", f"TrainingArguments.{setting}"]
+    losses = {}
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"event=step step=(\d+) .*?loss=([\d.e-]+)", line):
+                losses[int(found[1])] = float(found[2])
+                if int(found[1]) == 16:
+                    process.send_signal(signal.SIGKILL)
+    assert not (output / sentinels.COMPLETED).exists()
+    result = tune(*words)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((output / "tuning_summary.json").read_text())
+    assert summary["resumed_from_step"] >= 14
+    assert len(summary["loss_by_step"]) == 60
+    for step, loss in losses.items():
+        assert summary["loss_by_step"][step - 1] == pytest.approx(loss, rel=1e-4)
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(180)
+def test_a_terminated_run_says_so_and_its_metrics_were_there(facts_file: Path, tmp_path: Path) -> None:
+    import urllib.request
+
+    output = tmp_path / "out"
+    words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output), "--metrics-port", "0"]
+    words += ["--set", "TrainingArguments.max_steps=100000"]
+    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = ""
+    for line in process.stdout:
+        if found := re.search(r"event=metrics address=\"?(\S+?)\"?$", line.strip()):
+            address = found[1]
+        if "event=step" in line:
+            break
+    with urllib.request.urlopen(address) as response:
+        text = response.read().decode()
+    assert float(re.search(r"^kaito_tuning_step (\S+)", text, re.M)[1]) > 0  # type: ignore[index]
+    for name in ("loss", "tokens_per_second", "memory_bytes", "learning_rate"):
+        assert f"\nkaito_tuning_{name} " in text
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == exitcodes.TEMPORARY
+    assert "stopped by SIGTERM" in errors
+    assert failure(output)["permanent"] is False
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_learn_what_one_learns(facts_file: Path, tmp_path: Path) -> None:
+    curves = []
+    for count in (1, 2):
+        output = tmp_path / str(count)
+        words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output), "--method", "lora"]
+        words += ["--processes", str(count), "--set", f"TrainingArguments.per_device_train_batch_size={10 // count}"]
+        began = time.monotonic()
+        result = tune(*words, "--set", "TrainingArguments.max_steps=5")
+        assert result.returncode == 0, (result.stderr, time.monotonic() - began)
+        curves.append(json.loads((output / "tuning_summary.json").read_text())["loss_by_step"])
+    assert curves[1] == pytest.approx(curves[0], rel=1e-3)
