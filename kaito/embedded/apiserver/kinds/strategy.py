@@ -78,7 +78,7 @@ def prepare_create(kind: Kind, obj: Json) -> Json:
             metadata["annotations"] = {**metadata.get("annotations", {}), TEMPLATE_GENERATION: "1"}
         case "CustomResourceDefinition":
             versions = obj.get("spec", {}).get("versions") or ()
-            obj["status"]["storedVersions"] = [v["name"] for v in versions if v.get("storage")]
+            obj["status"]["storedVersions"] = [v["name"] for v in versions if v.get("storage")][:1] or None
         case _:
             pass
     return obj

@@ -20,6 +20,7 @@ from kaito.embedded.apiserver.kinds.validating import (
     storage,
     workloads,
 )
+from kaito.embedded.apiserver.structural import definitions
 
 Json = dict[str, Any]
 Validator = Callable[[Json], list[Cause]]
@@ -58,6 +59,7 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("", "ResourceQuota"): cluster.check_resource_quota,
     ("", "Secret"): configuration.check_secret,
     ("", "Service"): services.check_service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.check_crd,
     ("apps", "ControllerRevision"): workloads.check_controller_revision,
     ("apps", "DaemonSet"): workloads.check_daemon_set,
     ("apps", "Deployment"): workloads.check_deployment,
@@ -89,6 +91,7 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("", "Pod"): pods.check_pod_update,
     ("", "Secret"): configuration.check_secret_update,
     ("", "Service"): services.check_service_update,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.check_crd_update,
     ("apps", "ControllerRevision"): workloads.check_controller_revision_update,
     ("apps", "DaemonSet"): workloads.check_selector_kept,
     ("apps", "Deployment"): workloads.check_selector_kept,

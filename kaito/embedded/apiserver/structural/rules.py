@@ -55,11 +55,18 @@ class RuleError(ValueError):
 def compile_program(expression: str) -> Any:
     """Raises RuleError for an expression that the CEL library or this server does not know."""
     if missing := unknown_calls(expression):
-        raise RuleError(f"undeclared reference to '{missing[0]}'")
+        name = missing[0]
+        at = re.search(rf"\b{name}\s*\(", expression)
+        column = at.start() + len(name) if at else 0
+        pointer = "." * column + "^"
+        place = f"ERROR: <input>:1:{column + 1}: undeclared reference to '{name}' (in container '')"
+        raise RuleError(f"{place}\n | {expression}\n | {pointer}")
     try:
         return cel.compile(expression)
     except Exception as error:  # the library raises ValueError and, for some inputs, its own panics
-        raise RuleError(str(error)) from error
+        text = str(error)
+        text = text[text.find("ERROR: ") :] if "ERROR: " in text else text
+        raise RuleError(text.replace("\n| ", "\n | ")) from error
 
 
 def evaluate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:

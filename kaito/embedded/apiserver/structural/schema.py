@@ -162,7 +162,8 @@ def go_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile("".join(out))
     except re.error as error:
-        raise ValueError(f"error parsing regexp: {error}: `{pattern}`") from error
+        reason = "missing closing )" if "unterminated subpattern" in error.msg else error.msg
+        raise ValueError(f"error parsing regexp: {reason}: `{pattern}`") from error
 
 
 POSIX_CLASSES: Final = {
