@@ -80,7 +80,7 @@ _TEXTS: dict[FaultKind, str] = {
 class Fault(BaseModel):
     """One fault, for requests or nodes whose name matches `target`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: FaultKind
     """What goes wrong."""

@@ -23,7 +23,7 @@ NAME_PATTERN = r"^[a-z][a-z0-9]{0,11}$"
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Taint(_Model):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Options(BaseModel):
     """How the fake cloud behaves. All durations in seconds of the injected clock."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     substrate: Literal["process", "simulated"] = "process"
     """`process`: the process kubelet adopts the nodes and runs pods on them. `simulated`: nobody does; the provider

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
+import textwrap
 from typing import Any
 
 from kaito.api.models.base import ApiModel
@@ -15,7 +19,49 @@ def structural_schema(model: type[ApiModel]) -> dict[str, Any]:
     Keys come out sorted, so that the YAML does not depend on pydantic's order.
     """
     raw = model.model_json_schema(by_alias=True, mode="validation")
-    return _convert(raw, raw.get("$defs", {}))
+    definitions = raw.get("$defs", {})
+    models = _subclasses(ApiModel)
+    _describe(raw, model)
+    for name, definition in definitions.items():
+        _describe(definition, models[name])
+    return _convert(raw, definitions)
+
+
+def _subclasses(model: type[ApiModel]) -> dict[str, type[ApiModel]]:
+    found: dict[str, type[ApiModel]] = {}
+    for one in model.__subclasses__():
+        found |= {one.__name__: one} | _subclasses(one)
+    return found
+
+
+def _describe(schema: dict[str, Any], model: type[ApiModel]) -> None:
+    """Put the fields' docstrings into `schema` as descriptions.
+
+    pydantic's `use_attribute_docstrings` does the same, but at every import: it reads and parses each class's source.
+    """
+    texts: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if issubclass(one, ApiModel) and one is not ApiModel:
+            texts |= _docstrings(one)
+    for name, field in model.model_fields.items():
+        if name in texts:
+            schema["properties"][field.alias or name]["description"] = texts[name]
+
+
+def _docstrings(model: type[ApiModel]) -> dict[str, str]:
+    """The string that follows each annotated field of the class's own body, by field name."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
+    assert isinstance(tree.body[0], ast.ClassDef)
+    body = tree.body[0].body
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What all resource models share: camelCase on the wire, field docstrings as schema descriptions.
+"""What all resource models share: camelCase on the wire, field docstrings that become schema descriptions.
 
 A CRD default is written as `crd(default=...)` and never as the Python default: the API server fills defaults in, so a
 model that was parsed from a stored object shows what is stored, and validation can tell "absent" from "default".
@@ -19,9 +19,8 @@ class ApiModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         extra="ignore",
-        use_attribute_docstrings=True,
         frozen=True,
-        json_schema_extra=None,
+        defer_build=True,  # most commands never parse one
     )
 
     def to_object(self) -> dict[str, Any]:

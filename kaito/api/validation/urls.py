@@ -34,8 +34,7 @@ def check_data_url(url: str) -> FieldErrors:
 
 
 def _parse(url: str) -> tuple[str, str] | None:
-    """(scheme, host name without port) as Go's `url.Parse` sees them; None where it fails or there is no host at all.
-    """
+    """(scheme, host name without port) as Go's `url.Parse` sees them; None where it fails or there is no host."""
     if any(ord(one) < 0x20 or ord(one) == 0x7F for one in url):
         return None
     url = url.partition("#")[0]
