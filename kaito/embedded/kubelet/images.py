@@ -96,6 +96,8 @@ class Image:
     """The image's CMD; a container's ``args`` replace it."""
     env: Mapping[str, str] = field(default_factory=dict)
     """The image's environment."""
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Programs that the image has and this machine lacks: name -> shell script; first on PATH."""
     requires: str = ""
     """A program that must be found on the resulting PATH for the image to be had."""
     paths: Literal["native", "rewritten"] = "rewritten"
@@ -159,7 +161,7 @@ def _matches(glob: str, reference: ImageReference) -> bool:
     return any(fnmatchcase(candidate, name) for candidate in names)
 
 
-_KEYS = {"match", "description", "path", "entrypoint", "command", "env", "requires", "paths"}
+_KEYS = {"match", "description", "path", "entrypoint", "command", "env", "programs", "requires", "paths"}
 
 
 def _read(file: Path) -> list[Image]:
@@ -187,9 +189,11 @@ def _entry(file: Path, number: int, entry: Any) -> Image:
     match = _strings(where, entry, "match")
     if not match:
         raise ImageTableError(f"{where}: `match` must name at least one image")
-    env = entry.get("env") or {}
+    env, programs = entry.get("env") or {}, entry.get("programs") or {}
     if not isinstance(env, dict):
         raise ImageTableError(f"{where}: `env` must be a mapping")
+    if not isinstance(programs, dict) or any("/" in str(name) for name in programs):
+        raise ImageTableError(f"{where}: `programs` must map names of programs to shell scripts")
     paths = entry.get("paths", "rewritten")
     if paths not in ("native", "rewritten"):
         raise ImageTableError(f"{where}: `paths` must be native or rewritten")
@@ -201,6 +205,7 @@ def _entry(file: Path, number: int, entry: Any) -> Image:
         entrypoint=tuple(_filled(text, folders) for text in _strings(where, entry, "entrypoint")),
         command=tuple(_filled(text, folders) for text in _strings(where, entry, "command")),
         env={str(name): str(value) for name, value in env.items()},
+        programs={str(name): _filled(str(text), folders) for name, text in programs.items()},
         requires=str(entry.get("requires") or ""),
         paths=paths,
     )

@@ -54,6 +54,11 @@ class ContainerLayout:
         return self.folder / "root"
 
     @property
+    def programs(self) -> Path:
+        """Programs of its image that are scripts of the image table."""
+        return self.folder / "programs"
+
+    @property
     def log(self) -> Path:
         """Its log."""
         return self.folder / "output.log"

@@ -74,6 +74,7 @@ class KubeletManager:
             settings=self._settings,
             environment=dict(environment or {}),
             allocatable=self._allocatable,
+            neighbours=self._neighbours,
             pull_check=pull_check,
         )
         self._capacity = machine_capacity(root, self._settings)
@@ -184,6 +185,13 @@ class KubeletManager:
     def _allocatable(self, node: str) -> Mapping[str, str]:
         found = self._nodes.get(node) or {}
         return {**self._capacity, **((found.get("status") or {}).get("allocatable") or {})}
+
+    def _neighbours(self, node: str, uid: str) -> list[dict[str, Any]]:
+        return [
+            worker.pod
+            for worker in self._workers.values()
+            if worker.node == node and worker.uid != uid and worker.admitted
+        ]
 
     def _keeper(self, name: str) -> NodeKeeper:
         if name not in self._keepers:

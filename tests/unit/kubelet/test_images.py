@@ -55,6 +55,8 @@ def test_any_text_is_parsed_or_refused_and_a_parsed_one_parses_again(text):
         "mcr.microsoft.com/oss/kubernetes/pause:3.6",
         "mcr.microsoft.com/aks/skopeo:1.14.4-6",
         "ghcr.io/oras-project/oras:v1.2.2",
+        "mcr.microsoft.com/aks/kaito/kaito-base:0.5.0",
+        "mycr.azurecr.io/kaito-base:0.5.0",
     ],
 )
 def test_the_shipped_table_knows(reference):
@@ -109,6 +111,7 @@ def test_a_missing_program_is_named(tmp_path):
         ("images: [{match: a, comand: x}]", r"images\[0\]: unknown key 'comand'"),
         ("images: [{match: [1]}]", "`match` must be a string or a list of strings"),
         ("images: [{match: a, paths: x}]", "`paths` must be native or rewritten"),
+        ("images: [{match: a, programs: {a/b: x}}]", "`programs` must map names"),
         ("images: [1]", r"images\[0\] must be a mapping"),
         ("images: [{match: a, env: [x]}]", "`env` must be a mapping"),
     ],

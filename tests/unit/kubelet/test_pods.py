@@ -386,10 +386,11 @@ async def test_the_environment_is_clean_and_names_the_container_s_root(world):
         "KAITO_CONTAINER_ROOT",
         "KAITO_CONTAINER_ID",
         "KAITO_TERMINATION_LOG",
+        "KAITO_POD_IP",
         "IP",
     }
     assert env["HOSTNAME"] == "p"
-    assert env["IP"] == world.status()["podIP"].replace("10.", "127.", 1)
+    assert env["IP"] == env["KAITO_POD_IP"] == world.status()["podIP"].replace("10.", "127.", 1)
     assert env["HOME"].startswith(env["KAITO_CONTAINER_ROOT"])
 
 

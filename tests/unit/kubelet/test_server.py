@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from kaito.embedded.addresses import socket_address
+from kaito.embedded.kubelet.images import ImageTable
 from kaito.embedded.kubelet.processes.local import LocalRunner
 from kaito.kube.clock import SystemClock
 from kaito.kube.resources import PODS
@@ -376,3 +377,16 @@ async def test_a_deleted_pod_leaves_no_process_and_no_port(real):
     await real.until(lambda: real.client.find(PODS, "web", "ns") is None)
     with pytest.raises(OSError):
         await asyncio.open_connection(address, 8123)
+
+
+async def test_programs_that_an_image_has_are_scripts_of_the_table(tmp_path):
+    table = tmp_path / "table.yaml"
+    table.write_text("images: [{match: mine, programs: {hello: 'echo \"hello $1\"'}}]\n")
+    world = World(tmp_path / "kubelet", clock=SystemClock(), runner=LocalRunner(), images=ImageTable.load(table))
+    await world.start()
+    try:
+        world.pod("p", {"image": "mine", "command": ["hello", "you"]}, restartPolicy="Never")
+        await world.until(lambda: world.status()["phase"] == "Succeeded")
+        assert (world.manager.worker("ns", "p").layout.container("c0", 0).log).read_text().endswith("F hello you\n")
+    finally:
+        await world.stop()

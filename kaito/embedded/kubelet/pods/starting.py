@@ -11,7 +11,7 @@ from typing import Any
 from kaito.embedded.kubelet.fields import PodFacts
 from kaito.embedded.kubelet.host import Host
 from kaito.embedded.kubelet.images import Image, ImageReference, InvalidImageName
-from kaito.embedded.kubelet.layout import PathEscapes, PodLayout, confined, remove_tree
+from kaito.embedded.kubelet.layout import ContainerLayout, PathEscapes, PodLayout, confined, remove_tree
 from kaito.embedded.kubelet.logfile import ContainerLog
 from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
 from kaito.embedded.kubelet.probing.checks import unsupported
@@ -121,7 +121,7 @@ class ContainerStarter:
         container_id = uuid.uuid4().hex
         termination = spec.get("terminationMessagePath") or TERMINATION_PATH
         base = {
-            **self._base_variables(image, facts.pod, layout.root),
+            **self._base_variables(image, facts, layout),
             "KAITO_CONTAINER_ID": container_id,
             "KAITO_TERMINATION_LOG": str(layout.root / termination.lstrip("/")),
         }
@@ -184,11 +184,16 @@ class ContainerStarter:
     def _system_path(self) -> str:
         return self._host.environment.get("PATH") or self._host.settings.system_path
 
-    def _base_variables(self, image: Image, pod: Mapping[str, Any], root: Path) -> dict[str, str]:
-        settings = self._host.settings
+    def _base_variables(self, image: Image, facts: PodFacts, layout: ContainerLayout) -> dict[str, str]:
+        settings, pod, root = self._host.settings, facts.pod, layout.root
+        path = image.search_path(self._system_path)
+        if image.programs:
+            _write_programs(layout.programs, image.programs)
+            path = f"{layout.programs}:{path}"
         base = {
             **self._host.environment,
-            "PATH": image.search_path(self._system_path),
+            "PATH": path,
+            "KAITO_POD_IP": facts.field("status.podIP"),
             "HOME": str(root / "root"),
             "TMPDIR": str(root / "tmp"),
             "HOSTNAME": (pod["spec"].get("hostname") or pod["metadata"]["name"])[:63],
@@ -219,6 +224,14 @@ class ContainerStarter:
         folder = confined(tree.root, wanted)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _write_programs(folder: Path, programs: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, script in programs.items():
+        file = folder / name
+        file.write_text(f"#!/bin/sh\n{script}")
+        file.chmod(0o755)
 
 
 def exec_spec(run: ContainerRun, command: list[str], *, stdin: bool, tty: bool) -> ProcessSpec:

@@ -14,6 +14,7 @@ from kaito.embedded.addresses import HOST_ADDRESS
 from kaito.embedded.kubelet.fields import PodFacts
 from kaito.embedded.kubelet.host import Host
 from kaito.embedded.kubelet.ipam import NoAddressLeft
+from kaito.embedded.kubelet.pods.admission import not_carried_out, rejection
 from kaito.embedded.kubelet.pods.backoff import Backoff
 from kaito.embedded.kubelet.pods.containers import ContainerKeeper
 from kaito.embedded.kubelet.pods.limits import exceeded
@@ -25,7 +26,7 @@ from kaito.embedded.kubelet.pods.stopping import Deadline, first, stop_pod
 from kaito.embedded.kubelet.volumes.sources import MountFailed, PodVolumes
 from kaito.kube.errors import ApiError, Conflict, NotFound
 from kaito.kube.objects import parse_time
-from kaito.kube.resources import CONFIG_MAPS, PODS, SECRETS
+from kaito.kube.resources import CONFIG_MAPS, NODES, PODS, SECRETS
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,9 @@ class PodWorker:
         self._next_refresh = 0.0
         self._next_look = 0.0
         self._mount_complaint = ""
+        self._not_carried_out: list[str] = []
+        self.admitted = recovered
+        """Whether the pod uses the node's resources: it was let in, and is not over yet."""
         if recovered:
             restore(self.records, pod, now=host.clock.now(), monotonic=host.clock.monotonic())
         address = (pod.get("status") or {}).get("podIP")
@@ -162,6 +166,11 @@ class PodWorker:
         if (overdue := self._overdue()) is not None:
             await self._fail("DeadlineExceeded", overdue)
             return 0.0, False
+        if not self.admitted and (rejected := await self._rejection()) is not None:
+            self._host.events.event(self.pod, "Warning", *rejected)
+            await self._fail(*rejected)
+            return 0.0, False
+        self._warn()
         if not await self._prepare():
             await self._report()
             return self._host.settings.retry, False
@@ -209,6 +218,25 @@ class PodWorker:
             return None
         return "Pod was active on the node longer than the specified deadline"
 
+    async def _rejection(self) -> tuple[str, str] | None:
+        """Why the node cannot take the pod; what we know of the node may be late, so a refusal asks the API first."""
+        others = self._host.neighbours(self.node, self.uid)
+        if rejection(self.pod, others, self._host.allocatable(self.node)) is None:
+            self.admitted = True
+            return None
+        node = await self._host.client.get(NODES, self.node)
+        refused = rejection(self.pod, others, (node.get("status") or {}).get("allocatable") or {})
+        self.admitted = refused is None
+        return refused
+
+    def _warn(self) -> None:
+        """An event about what of the spec is not carried out, once."""
+        fields = not_carried_out(self.pod)
+        if fields and fields != self._not_carried_out:
+            text = f"the process kubelet does not carry out: {', '.join(fields)}"
+            self._host.events.event(self.pod, "Warning", "NotCarriedOut", text)
+        self._not_carried_out = fields
+
     async def _fail(self, reason: str, message: str) -> None:
         await self._end(self._spec_grace())
         self._state = replace(self._state, phase="Failed", reason=reason, message=message, terminal=True)
@@ -238,14 +266,13 @@ class PodWorker:
     async def _end(self, grace: float) -> None:
         """End every container; the deadline can be shortened meanwhile."""
         self._keeper.ending = True
-        if not any(record.running for record in self.records):
-            return
         for record in self.records:
             if record.running:
                 text = f"Stopping container {record.name}"
                 self._host.events.event(self.pod, "Normal", "Killing", text, field_path=record.event_path)
         self._deadline = Deadline(self._clock, grace)
         await stop_pod(self.records, self._deadline, self._keeper.hook)
+        self.admitted = False
 
     async def _clean(self) -> None:
         """Give back what only a live pod needs; logs stay until the pod is gone."""

@@ -1,0 +1,108 @@
+"""Whether a node can take a pod that was bound to it, and what of a pod's wishes is not carried out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from kaito.kube.quantities import parse_quantity
+
+Resources = Mapping[str, Decimal]
+
+
+def pod_requests(pod: Mapping[str, Any]) -> dict[str, Decimal]:
+    """What a pod asks of its node: the sum of its containers and sidecars, or its greediest init container.
+
+    Source: k8s.io/component-helpers resource.PodRequests, without pod-level resources.
+    """
+    spec = pod["spec"]
+    running: Counter[str] = Counter()
+    for container in spec["containers"]:
+        running.update(_requests(container))
+    peak: dict[str, Decimal] = {}
+    sidecars: Counter[str] = Counter()
+    for container in spec.get("initContainers") or ():
+        wanted = _requests(container)
+        if container.get("restartPolicy") == "Always":
+            sidecars.update(wanted)
+            wanted = {}
+        for name in sidecars.keys() | wanted.keys():
+            peak[name] = max(peak.get(name, Decimal(0)), wanted.get(name, Decimal(0)) + sidecars[name])
+    running.update(sidecars)
+    total = {name: Decimal(value) for name, value in running.items()}
+    for name, value in peak.items():
+        total[name] = max(total.get(name, Decimal(0)), value)
+    for name, text in (spec.get("overhead") or {}).items():
+        total[name] = total.get(name, Decimal(0)) + parse_quantity(text)
+    return total
+
+
+def _requests(container: Mapping[str, Any]) -> dict[str, Decimal]:
+    resources = container.get("resources") or {}
+    wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {name: parse_quantity(value) for name, value in wanted.items()}
+
+
+def rejection(
+    pod: Mapping[str, Any], others: Iterable[Mapping[str, Any]], allocatable: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """Reason and message when ``pod`` does not fit beside ``others`` on a node, or None.
+
+    Source: pkg/kubelet/lifecycle/predicate.go (InsufficientResourceError).
+    """
+    others = list(others)
+    capacity = {name: parse_quantity(value) for name, value in allocatable.items()}
+    if "pods" in capacity and len(others) + 1 > capacity["pods"]:
+        return _insufficient("pods", Decimal(1), Decimal(len(others)), capacity["pods"])
+    used: Counter[str] = Counter()
+    for other in others:
+        used.update(pod_requests(other))
+    for name, wanted in pod_requests(pod).items():
+        available = capacity.get(name, Decimal(0))
+        if wanted > 0 and wanted + used[name] > available:
+            return _insufficient(name, wanted, Decimal(used[name]), available)
+    return None
+
+
+def _insufficient(name: str, wanted: Decimal, used: Decimal, capacity: Decimal) -> tuple[str, str]:
+    scale = 1000 if name == "cpu" else 1
+    requested, taken, total = (math.ceil(value * scale) for value in (wanted, used, capacity))
+    message = (
+        f"Pod was rejected: Node didn't have enough resource: {name}, "
+        f"requested: {requested}, used: {taken}, capacity: {total}"
+    )
+    return f"OutOf{name}", message
+
+
+def not_carried_out(pod: Mapping[str, Any]) -> list[str]:
+    """The fields of a pod spec that ask for something a process of this machine does not get."""
+    spec = pod["spec"]
+    found: list[str] = []
+    for name in ("hostPID", "hostIPC", "hostAliases", "dnsConfig", "runtimeClassName", "ephemeralContainers"):
+        if spec.get(name):
+            found.append(f"spec.{name}")
+    found += _security("spec.securityContext", spec.get("securityContext") or {})
+    for field in ("initContainers", "containers"):
+        for container in spec.get(field) or ():
+            where = f"spec.{field}{{{container['name']}}}"
+            found += _security(f"{where}.securityContext", container.get("securityContext") or {})
+            ports = container.get("ports") or ()
+            if not spec.get("hostNetwork") and any(port.get("hostPort") for port in ports):
+                found.append(f"{where}.ports.hostPort")
+            if container.get("volumeDevices"):
+                found.append(f"{where}.volumeDevices")
+    return found
+
+
+def _security(where: str, context: Mapping[str, Any]) -> list[str]:
+    asked = [
+        name
+        for name in ("privileged", "runAsUser", "runAsGroup", "readOnlyRootFilesystem", "sysctls")
+        if context.get(name)
+    ]
+    if (context.get("capabilities") or {}).get("add"):
+        asked.append("capabilities.add")
+    return [f"{where}.{name}" for name in asked]
