@@ -40,6 +40,7 @@ def quiet_transformers() -> Any:
     """Return the `transformers` module with progress bars off and only errors logged; set nothing that a user set."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(torch|bitsandbytes|peft|transformers)\b.*")
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|bitsandbytes|peft|transformers)\b.*")
     transformers: Any = importlib.import_module("transformers")

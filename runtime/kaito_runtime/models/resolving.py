@@ -14,8 +14,9 @@ TINY: Final = "tiny:"
 def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
     """Return the folder that holds the files of `reference`.
 
-    In this order: `tiny:<architecture>` (built on first use), a local folder, a repository that the mirror map names,
-    a repository in the hub's cache, the hub itself. Raises NotFound, Refused or Unavailable in one sentence.
+    In this order: `tiny:<architecture>` (built on first use), a local folder, `smollm2`, a GGUF file or a package file
+    with one inside (converted on first use), a repository that the mirror map names, a repository in the hub's cache,
+    the hub itself. Raises NotFound, Refused or Unavailable in one sentence.
     """
     text = str(reference)
     if text.startswith(TINY):
@@ -25,6 +26,14 @@ def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
     folder = locate(text)
     if folder.is_dir():
         return folder
+    if text == "smollm2":
+        from kaito_runtime.models.gguf import smollm2
+
+        return smollm2()
+    if folder.suffix in (".gguf", ".whl") and folder.is_file():
+        from kaito_runtime.models.gguf import import_gguf, import_wheel
+
+        return import_gguf(folder) if folder.suffix == ".gguf" else import_wheel(folder)
     if os.path.isabs(text) or text.startswith(".") or text.count("/") != 1:
         raise NotFound(f"there is no model at {folder}")
     from kaito_runtime.models.repositories import fetch_repository
