@@ -1,0 +1,1 @@
+"""The operator: reconcilers, the objects they make, admission, installation."""

@@ -10,43 +10,43 @@ from kaito.kube.resources import CONFIG_MAPS
 from kaito.operator.manifests import names
 from kaito.operator.manifests.choices import tuning_config_map
 from kaito.operator.manifests.config_maps import copied_config_map
-from kaito.operator.workspace.context import Blocked, Pass
+from kaito.operator.workspace.context import Blocked, Scope
 
 
-async def copy_mirrors(step: Pass) -> None:
+async def copy_mirrors(scope: Scope) -> None:
     """Keep the namespace's copy of the mirror map equal to the release namespace's; nothing where there is no map."""
-    name = step.settings.mirrors_config_map
-    source = step.store.get(CONFIG_MAPS, name, step.settings.release_namespace) if name else None
-    if name is None or source is None or step.namespace == step.settings.release_namespace:
+    name = scope.settings.mirrors_config_map
+    source = scope.store.get(CONFIG_MAPS, name, scope.settings.release_namespace) if name else None
+    if name is None or source is None or scope.namespace == scope.settings.release_namespace:
         return
-    wanted = copied_config_map(source, step.namespace)
-    existing = step.store.get(CONFIG_MAPS, name, step.namespace)
+    wanted = copied_config_map(source, scope.namespace)
+    existing = scope.store.get(CONFIG_MAPS, name, scope.namespace)
     if existing is None:
-        await _create(step, wanted)
+        await _create(scope, wanted)
     elif existing.get("data") != wanted["data"] and names.annotation(existing, names.COPIED_FROM_ANNOTATION):
-        await step.store.patch(CONFIG_MAPS, existing, {"data": _replacing(existing, wanted)})
+        await scope.store.patch(CONFIG_MAPS, existing, {"data": _replacing(existing, wanted)})
 
 
-async def training_config(step: Pass) -> dict[str, Any]:
+async def training_config(scope: Scope) -> dict[str, Any]:
     """The ConfigMap with the training parameters, copied from the release namespace when it is a template.
 
     Raises Blocked when it does not exist.
     """
-    name = tuning_config_map(step.workspace)
-    existing = step.store.get(CONFIG_MAPS, name, step.namespace)
+    name = tuning_config_map(scope.workspace)
+    existing = scope.store.get(CONFIG_MAPS, name, scope.namespace)
     if existing is not None:
         return existing
-    if step.workspace["tuning"].get("config"):
-        raise Blocked(f"ConfigMap '{name}' specified in 'config' not found in namespace '{step.namespace}'")
-    source = step.store.get(CONFIG_MAPS, name, step.settings.release_namespace)
+    if scope.workspace["tuning"].get("config"):
+        raise Blocked(f"ConfigMap '{name}' specified in 'config' not found in namespace '{scope.namespace}'")
+    source = scope.store.get(CONFIG_MAPS, name, scope.settings.release_namespace)
     if source is None:
-        raise Blocked(f"ConfigMap '{name}' not found in namespace '{step.settings.release_namespace}'")
-    return await _create(step, copied_config_map(source, step.namespace))
+        raise Blocked(f"ConfigMap '{name}' not found in namespace '{scope.settings.release_namespace}'")
+    return await _create(scope, copied_config_map(source, scope.namespace))
 
 
-async def _create(step: Pass, wanted: dict[str, Any]) -> dict[str, Any]:
+async def _create(scope: Scope, wanted: dict[str, Any]) -> dict[str, Any]:
     try:
-        return await step.store.create(CONFIG_MAPS, wanted)
+        return await scope.store.create(CONFIG_MAPS, wanted)
     except AlreadyExists:
         return wanted
 

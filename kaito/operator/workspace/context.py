@@ -34,11 +34,12 @@ class Context:
 
 
 @dataclass
-class Pass:
-    """One reconcile of one workspace: the object as this pass has written it last."""
+class Scope:
+    """What the steps of one pass over one workspace share."""
 
     context: Context
     workspace: Mapping[str, Any]
+    """The object as this pass has written it last."""
     revision: int = 0
     """The number of the workspace's current revision."""
     target: int | None = None

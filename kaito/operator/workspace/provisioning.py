@@ -17,28 +17,28 @@ from kaito.kube.resources import CONFIG_MAPS, NODE_CLAIMS, NODES
 from kaito.operator.manifests import names, selection
 from kaito.operator.manifests.choices import preset_name
 from kaito.operator.manifests.nodeclaim import DEFAULT_STORAGE, node_claim
-from kaito.operator.workspace.context import Blocked, Pass
+from kaito.operator.workspace.context import Blocked, Scope
 from kaito.operator.workspace.nodes import NodeView, is_node_ready
 
 
-def settle_target(step: Pass) -> None:
-    """Set `step.target`: what the status says, else the estimate. Raises Blocked when it cannot be told."""
-    known = int((step.workspace.get("status") or {}).get("targetNodeCount") or 0)
+def settle_target(scope: Scope) -> None:
+    """Set `scope.target`: what the status says, else the estimate. Raises Blocked when it cannot be told."""
+    known = int((scope.workspace.get("status") or {}).get("targetNodeCount") or 0)
     if known > 0:
-        step.target = known
+        scope.target = known
         return
-    if step.settings.provisions_nodes and not instance_type(step.workspace):
+    if scope.settings.provisions_nodes and not instance_type(scope.workspace):
         raise Blocked("resource.instanceType is empty; it is required where the operator asks for nodes")
     try:
-        step.target = max(
+        scope.target = max(
             1,
             target_node_count(
-                Workspace.model_validate(step.workspace),
-                cloud=step.settings.cloud,
-                auto_provisioning=step.settings.provisions_nodes,
-                vllm=step.settings.vllm_enabled,
-                nodes=() if step.settings.provisions_nodes else step.store.all(NODES),
-                inference_config=_inference_config(step),
+                Workspace.model_validate(scope.workspace),
+                cloud=scope.settings.cloud,
+                auto_provisioning=scope.settings.provisions_nodes,
+                vllm=scope.settings.vllm_enabled,
+                nodes=() if scope.settings.provisions_nodes else scope.store.all(NODES),
+                inference_config=_inference_config(scope),
             ),
         )
     except EstimateError as error:
@@ -47,24 +47,24 @@ def settle_target(step: Pass) -> None:
         ) from error
 
 
-def resolve_preset(step: Pass) -> Preset:
+def resolve_preset(scope: Scope) -> Preset:
     """The workspace's preset; raises Blocked when there is none of that name."""
-    name = preset_name(step.workspace) or ""
+    name = preset_name(scope.workspace) or ""
     try:
         return resolve(name)
     except UnknownPreset as error:
         raise Blocked(f"failed to get model by name: {error}") from error
 
 
-def machine_of(step: Pass) -> GpuConfig:
+def machine_of(scope: Scope) -> GpuConfig:
     """The GPUs of one of the workspace's nodes: from the SKU table, or for the user's own nodes from their labels."""
-    if step.settings.provisions_nodes:
+    if scope.settings.provisions_nodes:
         try:
-            return sku(step.settings.cloud, instance_type(step.workspace))
+            return sku(scope.settings.cloud, instance_type(scope.workspace))
         except UnknownSku as error:
             raise Blocked(str(error)) from error
     problem = "no ready nodes found, unable to determine GPU configuration"
-    for node in worker_nodes(step):
+    for node in worker_nodes(scope):
         if not is_node_ready(node):
             continue
         try:
@@ -79,56 +79,56 @@ def instance_type(workspace: Mapping[str, Any]) -> str:
     return str((workspace.get("resource") or {}).get("instanceType") or "")
 
 
-def worker_nodes(step: Pass) -> list[dict[str, Any]]:
+def worker_nodes(scope: Scope) -> list[dict[str, Any]]:
     """The nodes that carry the workspace's labels, ready or not."""
-    wanted = selection.node_labels(step.workspace, step.settings)
-    candidates = step.store.of(NODES, step.key) if step.settings.provisions_nodes else step.store.all(NODES)
+    wanted = selection.node_labels(scope.workspace, scope.settings)
+    candidates = scope.store.of(NODES, scope.key) if scope.settings.provisions_nodes else scope.store.all(NODES)
     return [node for node in candidates if wanted.items() <= (node["metadata"].get("labels") or {}).items()]
 
 
-def view_nodes(step: Pass, needed: int) -> NodeView:
+def view_nodes(scope: Scope, needed: int) -> NodeView:
     """The workspace's nodes and claims as they are."""
-    provisions = step.settings.provisions_nodes
-    kind = instance_type(step.workspace)
+    provisions = scope.settings.provisions_nodes
+    kind = instance_type(scope.workspace)
     return NodeView(
         target=needed,
         instance_type=kind,
-        nodes=worker_nodes(step),
-        claims=step.store.of(NODE_CLAIMS, step.key) if provisions else None,
-        checks_plugins=provisions and find_sku(step.settings.cloud, kind) is not None,
+        nodes=worker_nodes(scope),
+        claims=scope.store.of(NODE_CLAIMS, scope.key) if provisions else None,
+        checks_plugins=provisions and find_sku(scope.settings.cloud, kind) is not None,
     )
 
 
-async def provision_nodes(step: Pass, needed: int) -> None:
+async def provision_nodes(scope: Scope, needed: int) -> None:
     """Create the NodeClaims that are missing for `needed` nodes.
 
     Ready nodes that carry the workspace's labels without coming from a node pool count as there. A claim that is being
     deleted still counts until it is gone. Source: Kaito 0.12 `pkg/nodeprovision` (azure-gpu-provisioner).
     """
-    own = [node for node in worker_nodes(step) if labels.NODEPOOL not in (node["metadata"].get("labels") or {})]
-    claims = step.store.of(NODE_CLAIMS, step.key)
+    own = [node for node in worker_nodes(scope) if labels.NODEPOOL not in (node["metadata"].get("labels") or {})]
+    claims = scope.store.of(NODE_CLAIMS, scope.key)
     missing = max(0, needed - sum(is_node_ready(node) for node in own)) - len(claims)
     taken = {claim["metadata"]["name"] for claim in claims}
     index = 0
     while missing > 0:
-        if names.node_claim_name(step.workspace, index) not in taken:
-            await _create_claim(step, index)
+        if names.node_claim_name(scope.workspace, index) not in taken:
+            await _create_claim(scope, index)
             missing -= 1
         index += 1
 
 
-async def shrink_nodes(step: Pass, needed: int, busy_nodes: frozenset[str]) -> None:
+async def shrink_nodes(scope: Scope, needed: int, busy_nodes: frozenset[str]) -> None:
     """Delete claims beyond `needed`, the newest first, sparing those whose node runs a pod of the workspace."""
-    claims = [claim for claim in step.store.of(NODE_CLAIMS, step.key) if not is_deleting(claim)]
+    claims = [claim for claim in scope.store.of(NODE_CLAIMS, scope.key) if not is_deleting(claim)]
     idle = [claim for claim in claims if (claim.get("status") or {}).get("nodeName") not in busy_nodes]
     idle.sort(key=lambda claim: str(claim["metadata"].get("creationTimestamp") or ""), reverse=True)
     for claim in idle[: max(0, len(claims) - needed)]:
-        await step.store.delete(NODE_CLAIMS, claim)
+        await scope.store.delete(NODE_CLAIMS, claim)
 
 
-async def ensure_accelerator_labels(step: Pass) -> None:
+async def ensure_accelerator_labels(scope: Scope) -> None:
     """Label ready nodes of the workspace's claims `accelerator=nvidia`, as Kaito's plugin check does."""
-    view = view_nodes(step, step.target or 0)
+    view = view_nodes(scope, scope.target or 0)
     if not view.checks_plugins:
         return
     claimed = {(claim.get("status") or {}).get("nodeName") for claim in view.claims or ()}
@@ -136,36 +136,36 @@ async def ensure_accelerator_labels(step: Pass) -> None:
         metadata = node["metadata"]
         if metadata["name"] in claimed and labels.ACCELERATOR not in (metadata.get("labels") or {}):
             patch = {"metadata": {"labels": {labels.ACCELERATOR: labels.ACCELERATOR_NVIDIA}}}
-            await step.store.patch(NODES, node, patch)
+            await scope.store.patch(NODES, node, patch)
 
 
-async def _create_claim(step: Pass, index: int) -> None:
-    claim = node_claim(step.workspace, index, step.settings, storage=_storage(step))
+async def _create_claim(scope: Scope, index: int) -> None:
+    claim = node_claim(scope.workspace, index, scope.settings, storage=_storage(scope))
     name = claim["metadata"]["name"]
     try:
-        await step.store.create(NODE_CLAIMS, claim)
+        await scope.store.create(NODE_CLAIMS, claim)
     except AlreadyExists:
         return
     except (Conflict, Unreachable):
         raise
     except ApiError as error:
-        message = f"Failed to create NodeClaim {name} for workspace {step.name}: {error.message}"
-        step.context.node_events.event(step.workspace, "Warning", "NodeClaimCreationFailed", message)
+        message = f"Failed to create NodeClaim {name} for workspace {scope.name}: {error.message}"
+        scope.context.node_events.event(scope.workspace, "Warning", "NodeClaimCreationFailed", message)
         raise
-    message = f"Successfully created NodeClaim {name} for workspace {step.key}"
-    step.context.node_events.event(step.workspace, "Normal", "NodeClaimCreated", message)
+    message = f"Successfully created NodeClaim {name} for workspace {scope.key}"
+    scope.context.node_events.event(scope.workspace, "Normal", "NodeClaimCreated", message)
 
 
-def _storage(step: Pass) -> str:
-    if not (step.workspace.get("inference") or {}).get("preset"):
+def _storage(scope: Scope) -> str:
+    if not (scope.workspace.get("inference") or {}).get("preset"):
         return DEFAULT_STORAGE
     try:
-        return resolve_preset(step).disk or DEFAULT_STORAGE
+        return resolve_preset(scope).disk or DEFAULT_STORAGE
     except Blocked:
         return DEFAULT_STORAGE
 
 
-def _inference_config(step: Pass) -> str | None:
-    name = (step.workspace.get("inference") or {}).get("config")
-    config = step.store.get(CONFIG_MAPS, str(name), step.namespace) if name else None
+def _inference_config(scope: Scope) -> str | None:
+    name = (scope.workspace.get("inference") or {}).get("config")
+    config = scope.store.get(CONFIG_MAPS, str(name), scope.namespace) if name else None
     return ((config or {}).get("data") or {}).get(names.INFERENCE_CONFIG_FILE)

@@ -9,7 +9,7 @@ from kaito.kube.errors import ApiError, Conflict, Unreachable
 from kaito.kube.objects import Key, is_deleting, key_of
 from kaito.kube.resources import EVENTS, JOBS, PODS, STATEFUL_SETS, WORKSPACES
 from kaito.operator.manifests.choices import serves_after_tuning
-from kaito.operator.workspace.context import Blocked, Context, Pass
+from kaito.operator.workspace.context import Blocked, Context, Scope
 from kaito.operator.workspace.deletion import delete_workspace
 from kaito.operator.workspace.failures import has_started
 from kaito.operator.workspace.provisioning import (
@@ -42,83 +42,83 @@ class WorkspaceReconciler:
         if workspace is None:
             self._held.pop(key, None)
             return None
-        step = Pass(self._context, workspace)
+        scope = Scope(self._context, workspace)
         if is_deleting(workspace):
             self._held.pop(key, None)
-            await delete_workspace(step)
+            await delete_workspace(scope)
             return None
         failure: Exception | None = None
         try:
-            await self._advance(step)
+            await self._advance(scope)
         except (Conflict, Unreachable):
             raise
         except (Blocked, ApiError) as error:
             failure = error
-        result = await self._report(step, failure)
+        result = await self._report(scope, failure)
         if isinstance(failure, ApiError):
             raise failure
         return result
 
-    async def _advance(self, step: Pass) -> None:
-        await sync_revision(step)
-        settle_target(step)
-        assert step.target is not None
-        needed = step.target + surge(step)
-        if step.settings.provisions_nodes:
-            await provision_nodes(step, needed)
-        view = view_nodes(step, needed)
+    async def _advance(self, scope: Scope) -> None:
+        await sync_revision(scope)
+        settle_target(scope)
+        assert scope.target is not None
+        needed = scope.target + surge(scope)
+        if scope.settings.provisions_nodes:
+            await provision_nodes(scope, needed)
+        view = view_nodes(scope, needed)
         if not (view.claims_ready and view.nodes_ready):
             return
-        await ensure_accelerator_labels(step)
+        await ensure_accelerator_labels(scope)
         if not view.ready:
             return
-        if step.workspace.get("tuning") is not None:
-            await ensure_tuning(step)
-            await release_surge(step)
-        elif step.workspace.get("inference") is not None:
-            await ensure_inference(step)
+        if scope.workspace.get("tuning") is not None:
+            await ensure_tuning(scope)
+            await release_surge(scope)
+        elif scope.workspace.get("inference") is not None:
+            await ensure_inference(scope)
 
-    async def _report(self, step: Pass, failure: Exception | None) -> Result | None:
+    async def _report(self, scope: Scope, failure: Exception | None) -> Result | None:
         """Write the status when it has changed; a change that flips nothing waits for more of its kind."""
-        old = step.workspace.get("status") or {}
-        new = compute_status(self._observe(step, failure), target=step.target, now=self._context.clock.now())
+        old = scope.workspace.get("status") or {}
+        new = compute_status(self._observe(scope, failure), target=scope.target, now=self._context.clock.now())
         if new == old:
-            self._held.pop(step.key, None)
+            self._held.pop(scope.key, None)
             return None
         now = self._context.clock.monotonic()
-        quiet = step.settings.status_quiet_seconds
+        quiet = scope.settings.status_quiet_seconds
         if not is_urgent(old, new) and quiet > 0:
-            since = self._held.setdefault(step.key, now)
+            since = self._held.setdefault(scope.key, now)
             if now - since < quiet:
                 return Result(requeue_after=quiet - (now - since))
-        self._held.pop(step.key, None)
-        await step.store.update(WORKSPACES, {**step.workspace, "status": new}, subresource="status")
+        self._held.pop(scope.key, None)
+        await scope.store.update(WORKSPACES, {**scope.workspace, "status": new}, subresource="status")
         return None
 
-    def _observe(self, step: Pass, failure: Exception | None) -> Observation:
+    def _observe(self, scope: Scope, failure: Exception | None) -> Observation:
         error = failure.message if isinstance(failure, ApiError) else str(failure) if failure else None
-        needed = (step.target or 0) + surge(step)
-        pods = step.store.of(PODS, step.key)
+        needed = (scope.target or 0) + surge(scope)
+        pods = scope.store.of(PODS, scope.key)
         return Observation(
-            workspace=step.workspace,
-            nodes=view_nodes(step, needed),
-            stateful_set=step.store.get(STATEFUL_SETS, step.name, step.namespace),
-            job=step.store.get(JOBS, step.name, step.namespace),
+            workspace=scope.workspace,
+            nodes=view_nodes(scope, needed),
+            stateful_set=scope.store.get(STATEFUL_SETS, scope.name, scope.namespace),
+            job=scope.store.get(JOBS, scope.name, scope.namespace),
             pods=pods,
-            mount_troubles=_mount_troubles(step, pods),
-            revision=str(step.revision),
-            serves=serves_after_tuning(step.workspace, step.settings),
+            mount_troubles=_mount_troubles(scope, pods),
+            revision=str(scope.revision),
+            serves=serves_after_tuning(scope.workspace, scope.settings),
             error=error,
         )
 
 
-def _mount_troubles(step: Pass, pods: list[dict[str, Any]]) -> dict[str, str]:
+def _mount_troubles(scope: Scope, pods: list[dict[str, Any]]) -> dict[str, str]:
     """The newest FailedMount event of each pod that has not started."""
     troubles = {}
     for pod in pods:
         if has_started(pod):
             continue
-        events = step.store.of(EVENTS, key_of(pod))
+        events = scope.store.of(EVENTS, key_of(pod))
         own = [event for event in events if event["involvedObject"].get("uid") == pod["metadata"].get("uid")]
         if own:
             newest = max(own, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))

@@ -10,114 +10,114 @@ from kaito.operator.manifests import names, services
 from kaito.operator.manifests.choices import preset_name, serves_after_tuning
 from kaito.operator.manifests.tuning import output_dir, tuned_stateful_set, tuning_job
 from kaito.operator.workspace.config_maps import copy_mirrors, training_config
-from kaito.operator.workspace.context import Blocked, Pass
+from kaito.operator.workspace.context import Blocked, Scope
 from kaito.operator.workspace.provisioning import machine_of, resolve_preset, shrink_nodes
 from kaito.operator.workspace.serving import ensure, roll, storage_class
 from kaito.operator.workspace.workloads import JobPhase, is_serving, job_phase, revision_of, served_job
 
 
-def surge(step: Pass) -> int:
+def surge(scope: Scope) -> int:
     """Nodes beyond the target: one while a tuning run shares the workspace with the server of the run before.
 
     Both ask for all GPUs of a node, and the old server stays until the new adapter is there.
     """
-    server = step.store.get(STATEFUL_SETS, step.name, step.namespace)
-    if step.workspace.get("tuning") is None or server is None or not step.settings.provisions_nodes:
+    server = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    if scope.workspace.get("tuning") is None or server is None or not scope.settings.provisions_nodes:
         return 0
-    job = step.store.get(JOBS, step.name, step.namespace)
-    phase = job_phase(job, str(step.revision))
+    job = scope.store.get(JOBS, scope.name, scope.namespace)
+    phase = job_phase(job, str(scope.revision))
     if phase in (JobPhase.PENDING, JobPhase.RUNNING):
         return 1
     return 0
 
 
-async def ensure_tuning(step: Pass) -> None:
+async def ensure_tuning(scope: Scope) -> None:
     """Run the tuning Job of the current revision, and serve the result of one that has succeeded."""
-    job = step.store.get(JOBS, step.name, step.namespace)
+    job = scope.store.get(JOBS, scope.name, scope.namespace)
     if job is None:
-        await _start(step)
+        await _start(scope)
         return
     if is_deleting(job):
         return
-    if revision_of(job) != str(step.revision):
-        await step.store.delete(JOBS, job, propagation="Foreground")
-        if step.store.get(JOBS, step.name, step.namespace) is None:
-            await _start(step)
+    if revision_of(job) != str(scope.revision):
+        await scope.store.delete(JOBS, job, propagation="Foreground")
+        if scope.store.get(JOBS, scope.name, scope.namespace) is None:
+            await _start(scope)
         return
-    if not serves_after_tuning(step.workspace, step.settings):
-        await _stop_serving(step)
-    elif job_phase(job, str(step.revision)) is JobPhase.SUCCEEDED:
-        await _serve(step, job)
+    if not serves_after_tuning(scope.workspace, scope.settings):
+        await _stop_serving(scope)
+    elif job_phase(job, str(scope.revision)) is JobPhase.SUCCEEDED:
+        await _serve(scope, job)
 
 
-async def release_surge(step: Pass) -> None:
+async def release_surge(scope: Scope) -> None:
     """Give back the extra node of a re-tune once the new server runs, or the run has failed and the old one stays."""
-    server = step.store.get(STATEFUL_SETS, step.name, step.namespace)
-    if not step.settings.provisions_nodes or step.target is None or surge(step):
+    server = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    if not scope.settings.provisions_nodes or scope.target is None or surge(scope):
         return
-    job = step.store.get(JOBS, step.name, step.namespace)
+    job = scope.store.get(JOBS, scope.name, scope.namespace)
     if job is None or not is_serving(server):
         return
-    failed = job_phase(job, str(step.revision)) is JobPhase.FAILED
+    failed = job_phase(job, str(scope.revision)) is JobPhase.FAILED
     if not failed and served_job(server) != job["metadata"]["uid"]:
         return
     busy = frozenset(
         str(pod["spec"].get("nodeName") or "")
-        for pod in step.store.of(PODS, step.key)
+        for pod in scope.store.of(PODS, scope.key)
         if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
     )
-    await shrink_nodes(step, step.target, busy)
+    await shrink_nodes(scope, scope.target, busy)
 
 
-async def _start(step: Pass) -> None:
-    preset = resolve_preset(step)
+async def _start(scope: Scope) -> None:
+    preset = resolve_preset(scope)
     if preset.tuning is None:
         raise Blocked(
-            f"preset {preset_name(step.workspace)} cannot be fine-tuned: no tuning parameters are known for it"
+            f"preset {preset_name(scope.workspace)} cannot be fine-tuned: no tuning parameters are known for it"
         )
-    config = await training_config(step)
-    await copy_mirrors(step)
+    config = await training_config(scope)
+    await copy_mirrors(scope)
     text = str((config.get("data") or {}).get(names.TRAINING_CONFIG_FILE) or "")
     job = tuning_job(
-        step.workspace,
+        scope.workspace,
         preset,
-        machine_of(step),
-        step.settings,
-        revision=step.revision,
+        machine_of(scope),
+        scope.settings,
+        revision=scope.revision,
         config_map=config["metadata"]["name"],
         results=output_dir(text),
     )
-    await ensure(step, JOBS, job)
+    await ensure(scope, JOBS, job)
 
 
-async def _serve(step: Pass, job: dict[str, Any]) -> None:
-    await copy_mirrors(step)
-    await ensure(step, SERVICES, services.tuned_service(step.workspace))
-    await ensure(step, SERVICES, services.headless_service(step.workspace))
-    existing = step.store.get(STATEFUL_SETS, step.name, step.namespace)
+async def _serve(scope: Scope, job: dict[str, Any]) -> None:
+    await copy_mirrors(scope)
+    await ensure(scope, SERVICES, services.tuned_service(scope.workspace))
+    await ensure(scope, SERVICES, services.headless_service(scope.workspace))
+    existing = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
     if existing is not None and served_job(existing) == job["metadata"]["uid"]:
         return
     wanted = tuned_stateful_set(
-        step.workspace,
+        scope.workspace,
         job,
-        resolve_preset(step),
-        machine_of(step),
-        step.settings,
-        weights_storage_class=storage_class(step),
+        resolve_preset(scope),
+        machine_of(scope),
+        scope.settings,
+        weights_storage_class=storage_class(scope),
     )
     if existing is None:
-        await ensure(step, STATEFUL_SETS, wanted)
+        await ensure(scope, STATEFUL_SETS, wanted)
     else:
-        await roll(step, existing, wanted)
+        await roll(scope, existing, wanted)
 
 
-async def _stop_serving(step: Pass) -> None:
+async def _stop_serving(scope: Scope) -> None:
     """Take the server away after serving has been opted out of."""
-    server = step.store.get(STATEFUL_SETS, step.name, step.namespace)
+    server = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
     if server is None or not served_job(server):
         return
-    await step.store.delete(STATEFUL_SETS, server, propagation="Background")
-    for name in (step.name, names.headless_name(step.workspace)):
-        service = step.store.get(SERVICES, name, step.namespace)
+    await scope.store.delete(STATEFUL_SETS, server, propagation="Background")
+    for name in (scope.name, names.headless_name(scope.workspace)):
+        service = scope.store.get(SERVICES, name, scope.namespace)
         if service is not None:
-            await step.store.delete(SERVICES, service)
+            await scope.store.delete(SERVICES, service)

@@ -113,6 +113,10 @@ async def test_a_cluster_that_cannot_be_asked_refuses() -> None:
     assert "connection refused" in review.message
 
 
+DEVIATING = ("v1beta1: tune bogus method",)
+"""Texts that are different on purpose; see `docs/deviations.md`."""
+
+
 def recorded_rows() -> list[Any]:
     path = FOLDER / "admission.json.gz"
     if not path.exists():
@@ -156,5 +160,5 @@ async def test_verdicts_are_those_of_the_recorded_webhook(row: dict[str, Any]) -
     recorded_cluster = Reviewer(cluster(namespace="kaito-workspace"), settings)
     review = await recorded_cluster.review("CREATE", GVR, None, defaulted(row["manifest"]))
     assert review.allowed == (row["code"] == 201), review.message or row["message"]
-    if not review.allowed and "Supported SKUs" not in row["message"]:
+    if not review.allowed and "Supported SKUs" not in row["message"] and row["case"] not in DEVIATING:
         assert review.message == row["message"]
