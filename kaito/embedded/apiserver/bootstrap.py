@@ -13,6 +13,7 @@ from kaito.embedded.apiserver.store import Change, Object, ObjectKey, Store
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _MANAGER = "kube-apiserver"
+_TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking"  # noqa: S105 (a name)
 
 
 def bootstrap(store: Store, *, now: str, service_address: str, host: str, port: int) -> None:
@@ -30,6 +31,7 @@ def bootstrap(store: Store, *, now: str, service_address: str, host: str, port: 
         want("/namespaces", ObjectKey("", name), _namespace(name))
     for collection, key, obj in _defaults():
         want(collection, key, obj)
+    want("/configmaps", ObjectKey("kube-system", _TOKEN_TRACKING), _token_tracking(now))
     want("/services", ObjectKey("default", "kubernetes"), _service(service_address))
     store.commit(changes)
     _publish_endpoint(store, now=now, host=host, port=port)
@@ -47,6 +49,13 @@ def _namespace(name: str) -> Object:
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Active"},
     }
+
+
+def _token_tracking(now: str) -> Object:
+    """Since when old-style tokens are watched for use: a real controller manager looks it up."""
+    fields: Object = {"f:data": {".": {}, "f:since": {}}}
+    metadata = {"name": _TOKEN_TRACKING, "namespace": "kube-system", "managedFields": [_owned("v1", fields)]}
+    return {"metadata": metadata, "data": {"since": now[:10]}}
 
 
 _SERVICE_FIELDS = {
