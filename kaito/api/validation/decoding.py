@@ -32,10 +32,11 @@ def _types() -> dict[str, dict[str, str]]:
     return dict(json.loads(text)["types"])
 
 
-def check_decoding(workspace: Mapping[str, Any]) -> None:
-    """Raise DecodingError when a pod template or volume source of the Workspace has unknown or mistyped fields."""
-    for struct, path, kind, value in _embedded(workspace):
-        _check(value, kind, struct=struct, path=path)
+def check_decoding(obj: Mapping[str, Any]) -> None:
+    """Raise DecodingError when a pod template or volume source of a Workspace or InferenceSet does not decode."""
+    template = (obj.get("spec") or {}).get("template") if obj.get("kind") == "InferenceSet" else None
+    for struct, path, kind, value in _embedded(template or obj):
+        _check(value, kind, struct=struct, path=f"spec.template.{path}" if template else path)
 
 
 def _embedded(workspace: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Any]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """One finding: a message and the paths it is about (possibly none)."""
+    """One finding: a message, the paths it is about (possibly none), and details for a line of their own."""
 
     message: str
     paths: tuple[str, ...] = ()
+    details: str = ""
 
 
 def _join(prefix: str, path: str) -> str:
@@ -45,15 +46,18 @@ class FieldErrors:
     def via(self, prefix: str) -> FieldErrors:
         """The same findings one level further out: paths get `prefix.` in front; findings without path stay so."""
         return FieldErrors(
-            tuple(FieldError(one.message, tuple(_join(prefix, path) for path in one.paths)) for one in self.findings)
+            tuple(replace(one, paths=tuple(_join(prefix, path) for path in one.paths)) for one in self.findings)
         )
 
     def __str__(self) -> str:
         """One finding a line: equal messages merged, paths sorted and unique, lines in order of their messages."""
-        merged: dict[str, set[str]] = {}
+        merged: dict[tuple[str, str], set[str]] = {}
         for one in self.findings:
-            merged.setdefault(one.message, set()).update(one.paths)
-        return "\n".join(f"{message}: {', '.join(sorted(paths))}" for message, paths in sorted(merged.items()))
+            merged.setdefault((one.message, one.details), set()).update(one.paths)
+        return "\n".join(
+            f"{message}: {', '.join(sorted(paths))}" + (f"\n{details}" if details else "")
+            for (message, details), paths in sorted(merged.items())
+        )
 
 
 NONE = FieldErrors()
@@ -64,9 +68,9 @@ def generic(message: str, *paths: str) -> FieldErrors:
     return FieldErrors((FieldError(message, paths),))
 
 
-def invalid(value: str, path: str) -> FieldErrors:
-    """`invalid value: <value>: <path>`."""
-    return generic(f"invalid value: {value}", path)
+def invalid(value: str, path: str, details: str = "") -> FieldErrors:
+    """`invalid value: <value>: <path>`, and the details on the next line."""
+    return FieldErrors((FieldError(f"invalid value: {value}", (path,), details),))
 
 
 def missing(*paths: str) -> FieldErrors:

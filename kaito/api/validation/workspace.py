@@ -43,7 +43,7 @@ def validate_create(workspace: Mapping[str, Any], context: AdmissionContext) -> 
     try:
         new = _parse(workspace, v1alpha1=v1alpha1)
     except ValidationError as error:
-        return _malformed(error)
+        return malformed(error)
     errors = _check_name(new) + _check_shape(new, context, v1alpha1=v1alpha1).via("spec")
     errors += _check_image_family(new)
     if not v1alpha1:
@@ -60,7 +60,7 @@ def validate_create(workspace: Mapping[str, Any], context: AdmissionContext) -> 
     return errors
 
 
-def _malformed(error: ValidationError) -> FieldErrors:
+def malformed(error: ValidationError) -> FieldErrors:
     """Findings about an object that no schema check saw before."""
     errors = NONE
     for one in error.errors(include_url=False, include_context=False):
@@ -131,7 +131,7 @@ def validate_update(old: Mapping[str, Any], new: Mapping[str, Any], context: Adm
     try:
         before, after = _parse(old, v1alpha1=v1alpha1), _parse(new, v1alpha1=v1alpha1)
     except ValidationError as error:
-        return _malformed(error)
+        return malformed(error)
     errors = _check_name(after)
     if (before.inference is None) != (after.inference is None):
         errors += generic("Inference field cannot be toggled once set", "spec.inference")
