@@ -89,6 +89,7 @@ class KubeletManager:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beats: dict[str, asyncio.Task[None]] = {}
+        self._losses: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
@@ -118,7 +119,9 @@ class KubeletManager:
         """Work until cancelled or stopped."""
         self._stopped.clear()
         try:
-            self._host.layout.pods.mkdir(parents=True, exist_ok=True)
+            self._host.layout.root.mkdir(parents=True, exist_ok=True)
+            self._host.layout.root.chmod(0o700)  # volumes hold secrets
+            self._host.layout.pods.mkdir(exist_ok=True)
             left = await end_leftovers(self._host.layout.root)
             if left:
                 logger.warning("ended %d processes that an earlier kubelet had left", left)
@@ -169,9 +172,10 @@ class KubeletManager:
 
     async def _shut_down(self) -> None:
         try:
-            for task in (*self._tasks.values(), *self._beats.values()):
+            tasks = (*self._tasks.values(), *self._beats.values(), *self._losses)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), *self._beats.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(worker.kill(STOP_GRACE) for worker in self._workers.values()))
             await self.server.stop()
             await self._events.flush()
@@ -220,12 +224,31 @@ class KubeletManager:
         self._keepers.pop(name, None)
         if task := self._beats.pop(name, None):
             task.cancel()
-        if self._recovering:
-            return
-        for worker in self._workers.values():
-            if worker.node == name:
-                worker.orphan()
+        if not self._recovering:
+            self._losses.add(asyncio.create_task(self._lose(name), name=f"loss of {name}"))
+
+    async def _lose(self, name: str) -> None:
+        """End the processes of a node that was deleted or lost its label.
+
+        A node that is only lost is a machine that died: nothing is reported about its pods while the Node object is
+        there. Once that is gone too its pods are deleted; when the label comes back its pods are taken up again.
+        """
+        lost = [worker for worker in self._workers.values() if worker.node == name]
+        for worker in lost:
+            worker.lose()
         self._host.pool.forget_node(name)
+        while name not in self._keepers:
+            try:
+                await self._client.get(NODES, name)
+            except NotFound:
+                for worker in lost:
+                    worker.orphan()
+                return
+            except ApiError as error:
+                logger.info("node %s: %s", name, error.message)
+            await self._clock.sleep(self._settings.retry)
+        for worker in lost:
+            worker.find()
 
     async def _beat(self, name: str) -> None:
         """Heartbeats of one node until it is gone; a change of the node by others is answered at the next beat."""

@@ -1,7 +1,38 @@
 """Nodes: registration, adoption, heartbeats, loss."""
 
+import pytest
+
 from kaito.embedded.kubelet.nodes import SUBSTRATE, SUBSTRATE_LABEL
+from kaito.kube.client import WatchEvent
+from kaito.kube.clock import VirtualClock
+from kaito.kube.fake import FakeClient
 from kaito.kube.resources import LEASES, NODES, PODS
+from tests.unit.kubelet.world import World
+
+
+class SelectingClient(FakeClient):
+    """Watches with a label selector see an object that no longer matches as deleted, as a real server's do."""
+
+    async def watch(self, resource, namespace=None, *, resource_version, label_selector=None, **options):
+        shown = {obj["metadata"]["name"] for obj in self.objects(resource)} if label_selector else set()
+        async for event in super().watch(resource, namespace, resource_version=resource_version, **options):
+            name = event.object["metadata"]["name"]
+            if label_selector and SUBSTRATE_LABEL not in (event.object["metadata"].get("labels") or {}):
+                if name in shown:
+                    shown.discard(name)
+                    yield WatchEvent("DELETED", event.object)
+                continue
+            shown.add(name)
+            yield event
+
+
+@pytest.fixture
+async def world(tmp_path):
+    clock = VirtualClock()
+    world = World(tmp_path / "kubelet", clock=clock, client=SelectingClient(clock=clock))
+    await world.start()
+    yield world
+    await world.stop()
 
 
 def gpu_node(name="gpu-1", **status):
@@ -108,3 +139,38 @@ async def test_pods_of_two_nodes_have_addresses_of_different_networks(world):
     assert one != two
     assert three.split(".")[:3] != one.split(".")[:3]
     assert all(address.startswith("10.244.") for address in (one, two, three))
+
+
+async def test_a_node_that_loses_its_label_dies_silently_and_its_pods_go_with_the_node_object(world):
+    world.client.seed(gpu_node())
+    await world.pass_time(0.5)
+    world.pod("p", nodeName="gpu-1")
+    await world.pass_time()
+    lost = world.node("gpu-1")
+    lost["metadata"]["labels"].pop(SUBSTRATE_LABEL)
+    world.client.seed(lost)
+    await world.pass_time(60)
+    assert not world.runner.running()
+    assert world.state() == ("running", "")
+    renewed = world.client.find(LEASES, "gpu-1", "kube-node-lease")["spec"]["renewTime"]
+    await world.pass_time(60)
+    assert world.client.find(LEASES, "gpu-1", "kube-node-lease")["spec"]["renewTime"] == renewed
+    await world.client.delete(NODES, "gpu-1")
+    await world.pass_time(5)
+    assert world.client.find(PODS, "p", "ns") is None
+
+
+async def test_a_lost_node_that_comes_back_takes_its_pods_up_again(world):
+    node = gpu_node()
+    world.client.seed(node)
+    await world.pass_time(0.5)
+    world.pod("p", nodeName="gpu-1")
+    await world.pass_time()
+    lost = world.node("gpu-1")
+    lost["metadata"]["labels"].pop(SUBSTRATE_LABEL)
+    world.client.seed(lost)
+    await world.pass_time(5)
+    world.client.seed(node)
+    await world.pass_time(5)
+    assert world.container()["restartCount"] == 1
+    assert len(world.runner.running()) == 1

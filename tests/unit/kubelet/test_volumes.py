@@ -202,6 +202,18 @@ def test_mounts_are_symlinks_beneath_the_root_also_inside_each_other(tmp_path, f
     assert (again.root / "mnt" / "deep" / "f").read_text() == "x"
 
 
+def test_a_link_that_a_pod_left_in_a_lasting_volume_gives_way_and_a_live_one_does_not(tmp_path, folders):
+    container = mounts(("a", "/mnt"), ("b", "/mnt/deep"))
+    build_tree(tmp_path / "r", container, folders, {})
+    later = folders | {"b": tmp_path / "volumes" / "of-a-later-pod"}
+    later["b"].mkdir()
+    with pytest.raises(BadConfiguration, match="already shows a different volume"):
+        build_tree(tmp_path / "r2", container, later, {})
+    folders["b"].rmdir()
+    tree = build_tree(tmp_path / "r3", container, later, {})
+    assert (tree.root / "mnt" / "deep").resolve() == later["b"]
+
+
 def test_a_sub_path_is_made_and_stays_inside(tmp_path, folders):
     tree = build_tree(tmp_path / "r", mounts(("a", "/x", "s/t")), folders, {})
     assert (tree.root / "x").resolve() == folders["a"] / "s" / "t"

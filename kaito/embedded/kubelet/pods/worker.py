@@ -59,6 +59,7 @@ class PodWorker:
         self._written: dict[str, Any] | None = None
         self._gone = False
         self._orphaned = False
+        self._lost = False
         self._deadline: Deadline | None = None
         self._refresh_due = False
         self._cleaned = False
@@ -90,9 +91,19 @@ class PodWorker:
             self._deadline.shorten(0)
         self._wake_up()
 
+    def lose(self) -> None:
+        """The pod's machine died: end its processes and say nothing more about it."""
+        self._lost = True
+        self._wake_up()
+
+    def find(self) -> None:
+        """The machine is back: go on as after a crash."""
+        self._lost = False
+        self._wake_up()
+
     def orphan(self) -> None:
-        """The pod's node is gone: end the pod and delete it."""
-        self._orphaned = True
+        """The pod's node is gone from the API: end the pod and delete it."""
+        self._lost, self._orphaned = False, True
         self._wake_up()
 
     def refresh_volumes(self) -> None:
@@ -156,6 +167,10 @@ class PodWorker:
             await self._clean()
             self.layout.remove()
             return None, True
+        if self._lost:
+            await self.kill(0.0)
+            self.admitted = False
+            return None, False
         if self.pod["metadata"].get("deletionTimestamp") or self._orphaned:
             return await self._delete(), False
         if self._phase() in TERMINAL:

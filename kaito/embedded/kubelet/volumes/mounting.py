@@ -127,6 +127,11 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink():
         if os.readlink(link) == str(target):
             return
+        if not link.exists():
+            # Left in a lasting volume by a pod that is gone.
+            link.unlink()
+            link.symlink_to(target)
+            return
         raise BadConfiguration(
             f"mount path {link.name} inside another volume already shows a different volume; the process kubelet "
             "cannot show two containers different volumes there"
