@@ -24,7 +24,9 @@ CONTROLLERS = (
     "deployment",
     "replicaset",
     "statefulset",
+    "daemonset",
     "job",
+    "cronjob",
     "ttl-after-finished",
     "endpoint",
     "endpointslice",
@@ -64,6 +66,8 @@ def _makers(
     manager: Manager, service_account_ca: bytes, volumes_root: Path, job_backoff_seconds: float
 ) -> dict[str, Callable[[], object]]:
     from kaito.embedded.controllers.cluster import Cluster
+    from kaito.embedded.controllers.cronjobs import CronJobs
+    from kaito.embedded.controllers.daemonsets import DaemonSets
     from kaito.embedded.controllers.deployments import Deployments
     from kaito.embedded.controllers.endpoint_slices import EndpointSlices
     from kaito.embedded.controllers.endpoints import Endpoints
@@ -101,6 +105,8 @@ def _makers(
         "deployment": lambda: Deployments(cluster),
         "replicaset": lambda: ReplicaSets(cluster),
         "statefulset": lambda: StatefulSets(cluster),
+        "daemonset": lambda: DaemonSets(cluster),
+        "cronjob": lambda: CronJobs(cluster),
         "job": lambda: Jobs(cluster, backoff_seconds=job_backoff_seconds),
         "ttl-after-finished": lambda: JobExpiry(cluster),
         "endpoint": lambda: Endpoints(cluster),

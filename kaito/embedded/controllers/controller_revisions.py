@@ -39,7 +39,8 @@ def age(revision: Object) -> tuple[int, str, str]:
 class History:
     """The revisions of owners of one kind."""
 
-    def __init__(self, cluster: Cluster, owners: Resource) -> None:
+    def __init__(self, cluster: Cluster, owners: Resource, *, hash_label: str = HASH) -> None:
+        self._hash_label = hash_label
         self.cache: Cache = cluster.cache(CONTROLLER_REVISIONS)
         self._claimer = Claimer(cluster.client, owners, self.cache)
 
@@ -61,7 +62,10 @@ class History:
             metadata: dict[str, Any] = {
                 "name": f"{owner['metadata']['name'][:223]}-{digest}",
                 "namespace": owner["metadata"]["namespace"],
-                "labels": {**((owner["spec"]["template"].get("metadata") or {}).get("labels") or {}), HASH: digest},
+                "labels": {
+                    **((owner["spec"]["template"].get("metadata") or {}).get("labels") or {}),
+                    self._hash_label: digest,
+                },
                 "ownerReferences": [owner_reference(owner)],
             }
             if owner["metadata"].get("annotations"):

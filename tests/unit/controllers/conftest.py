@@ -39,6 +39,9 @@ class Kubelet:
 
     def on_pod(self, change: Change) -> None:
         pod = change.object
+        deleting = pod["metadata"].get("deletionTimestamp")
+        if deleting and change.type != "DELETED" and (pod.get("status") or {}).get("phase") == "Running":
+            self._world.spawn(self.end(pod, 143))
         if change.type == "DELETED" or pod["metadata"]["uid"] in self._seen:
             return
         self._seen.add(pod["metadata"]["uid"])
