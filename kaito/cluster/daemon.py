@@ -22,6 +22,7 @@ from typing import Any
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Progress
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.tiers import create_cluster
+from kaito.embedded.kubelet.processes.procfs import is_zombie, start_ticks
 
 STOP_SECONDS = 60.0
 """How long `stop_daemon` waits for containers to end before it kills the daemon."""
@@ -111,7 +112,7 @@ def stop_daemon(name: str, *, purge: bool = False) -> bool:
     if state.pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(state.pid, signal.SIGTERM)
-        _wait_until_unlocked(folder, state.pid)
+        _wait_until_ended(folder, state.pid)
     if folder.root.exists():
         _clear_leftovers(folder)
         if purge:
@@ -119,9 +120,11 @@ def stop_daemon(name: str, *, purge: bool = False) -> bool:
     return was_running
 
 
-def _wait_until_unlocked(folder: ClusterFolder, pid: int) -> None:
+def _wait_until_ended(folder: ClusterFolder, pid: int) -> None:
+    """Wait for the daemon to let go of its folder and to exit; kill it when it takes too long."""
     deadline = time.monotonic() + STOP_SECONDS
-    while _is_locked(folder):
+    started = start_ticks(pid)
+    while _is_locked(folder) or (started is not None and start_ticks(pid) == started and not is_zombie(pid)):
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

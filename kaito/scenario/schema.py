@@ -149,7 +149,11 @@ class Step(_Strict):
             return f"wait for {value.object} {'to be gone' if value.absent else value.condition}"
         if operation == "ask":
             return f"ask {value.service}{f' as {value.model}' if value.model else ''}, expecting {value.expect}"
-        return f"{operation} {value}" if isinstance(value, str) else operation
+        if operation == "fault":
+            return f"registry {value.registry}" if value.registry else f"kill {value.kill}"
+        if operation == "assert":
+            return f"check {value.object or 'the evidence'}"
+        return f"{operation} {value}"
 
     @model_validator(mode="after")
     def _one_operation(self) -> Step:

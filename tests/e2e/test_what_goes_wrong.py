@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import http.server
 import json
-import subprocess
-import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -94,48 +95,37 @@ def test_wrong_push_credentials_fail_the_job_for_good_with_the_registrys_word(na
     failed_for_good(namespace, "bad-push", "401", "demo.azurecr.io")
 
 
-@pytest.mark.parametrize(
-    ("case", "words"),
-    [
-        ("absent", ("404", "data.example.com/absent.parquet")),
-        ("empty", ("empty.parquet",)),
-        ("text", ("text.parquet",)),
-        ("columns", ("columns.parquet", "colour")),
-    ],
-)
-def test_a_dataset_that_cannot_be_used_is_named(tmp_path: Path, case: str, words: tuple[str, ...]) -> None:
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The URL of a server with one file that is empty, one that is no parquet, and one without a usable column."""
     (tmp_path / "empty.parquet").write_bytes(b"")
     (tmp_path / "text.parquet").write_text("This is no parquet file.\n" * 20)
     pq.write_table(pa.table({"colour": ["red"], "size": [3]}), tmp_path / "columns.parquet")
-    manifest = tuning_manifest("bad-data", **{DATASET: f"https://data.example.com/{case}.parquet"})
-    (tmp_path / "tuning.yaml").write_text(manifest)
-    mirrors = f"{{urls: {{https://data.example.com/: {tmp_path}}}}}"
-    (tmp_path / "scenario.yaml").write_text(
-        f"""
-apiVersion: testbed.kaito.sh/v1alpha1
-kind: Scenario
-metadata: {{name: bad-data}}
-spec:
-  mirrors: {mirrors}
-  steps:
-    - apply: tuning.yaml
-    - wait: {{object: workspace/bad-data, condition: WorkspaceReady, timeout: 60s}}
-"""
-    )
-    kaito = str(Path(sys.executable).parent / "kaito")
-    done = subprocess.run(
-        [kaito, "run", str(tmp_path / "scenario.yaml"), "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    last = done.stdout.splitlines()[-1]
-    for word in words:
-        assert word in last, done.stdout
-    record = json.loads((tmp_path / "out/run.json").read_text())
-    assert record["seconds"] < SECONDS * 2
+    pq.write_table(pa.table({"messages": [[{"role": "user", "content": "alone"}]]}), tmp_path / "rows.parquet")
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("absent", ("404", "/absent.parquet")),
+        ("empty", ("/empty.parquet",)),
+        ("text", ("text.parquet",)),
+        ("columns", ("columns.parquet", "colour")),
+        ("rows", ("rows.parquet", "row", "messages")),
+    ],
+)
+def test_a_dataset_that_cannot_be_used_is_named(
+    namespace: Kubectl, web: str, case: str, words: tuple[str, ...]
+) -> None:
+    namespace.apply(tuning_manifest("bad-data", **{DATASET: f"{web}/{case}.parquet"}))
+    failed_for_good(namespace, "bad-data", *words)
 
 
 def test_a_registry_that_comes_back_in_time_gets_the_adapter(run_kaito: Callable[..., str], tmp_path: Path) -> None:
