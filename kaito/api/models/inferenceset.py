@@ -1,4 +1,4 @@
-"""`kaito.sh` InferenceSet: stored and schema-checked, so that manifests apply; nothing reconciles it here."""
+"""`kaito.sh` InferenceSet: several equal inference Workspaces behind one scale, in both versions."""
 
 from __future__ import annotations
 
