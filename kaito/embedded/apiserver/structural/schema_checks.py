@@ -153,7 +153,8 @@ def _check_lists(schema: Json, path: str) -> list[Cause]:
         for key in keys:
             found = (items.get("properties") or {}).get(key)
             if found is not None and key not in (items.get("required") or ()) and "default" not in found:
-                detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
+                detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required "
+                detail += "property"
                 causes.append(required(f"{path}.items.properties[{key}].default", detail))
     return causes
 
