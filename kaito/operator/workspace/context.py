@@ -9,9 +9,11 @@ from typing import Any
 from kaito.kube.clock import Clock
 from kaito.kube.events import EventRecorder
 from kaito.kube.objects import Key, key_of
+from kaito.kube.resources import Resource
 from kaito.operator.manifests import names
 from kaito.operator.settings import OperatorSettings
 from kaito.operator.workspace.store import Store
+from kaito.operator.workspace.workloads import is_owned_by
 
 
 class Blocked(Exception):
@@ -52,6 +54,11 @@ class Scope:
     @property
     def settings(self) -> OperatorSettings:
         return self.context.settings
+
+    def owned(self, resource: Resource, name: str = "") -> dict[str, Any] | None:
+        """The workspace's own object of a name (its own by default); None when there is none, or only a stranger's."""
+        found = self.store.get(resource, name or self.name, self.namespace)
+        return found if found is not None and is_owned_by(found, self.workspace) else None
 
     @property
     def key(self) -> Key:

@@ -102,8 +102,8 @@ class WorkspaceReconciler:
         return Observation(
             workspace=scope.workspace,
             nodes=view_nodes(scope, needed),
-            stateful_set=scope.store.get(STATEFUL_SETS, scope.name, scope.namespace),
-            job=scope.store.get(JOBS, scope.name, scope.namespace),
+            stateful_set=scope.owned(STATEFUL_SETS),
+            job=scope.owned(JOBS),
             pods=pods,
             mount_troubles=_mount_troubles(scope, pods),
             revision=str(scope.revision),

@@ -6,13 +6,13 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from kaito.kube.errors import AlreadyExists
+from kaito.kube.errors import AlreadyExists, Conflict
 from kaito.kube.resources import DEPLOYMENTS, SERVICES, STATEFUL_SETS, STORAGE_CLASSES, Resource
 from kaito.operator.manifests import services
 from kaito.operator.manifests.choices import runtime_of
 from kaito.operator.manifests.inference import preset_stateful_set, template_stateful_set
 from kaito.operator.workspace.config_maps import copy_mirrors
-from kaito.operator.workspace.context import Scope
+from kaito.operator.workspace.context import Blocked, Scope
 from kaito.operator.workspace.provisioning import machine_of, resolve_preset
 from kaito.operator.workspace.workloads import revision_of
 
@@ -28,7 +28,7 @@ async def ensure_inference(scope: Scope) -> None:
     await ensure(scope, SERVICES, services.inference_service(scope.workspace, runtime=runtime))
     await ensure(scope, SERVICES, services.headless_service(scope.workspace))
     await _remove_deployment(scope)
-    existing = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    existing = scope.owned(STATEFUL_SETS)
     if scope.workspace["inference"].get("template"):
         if existing is None:
             replicas = scope.target or 1
@@ -55,13 +55,20 @@ async def ensure_inference(scope: Scope) -> None:
 
 
 async def ensure(scope: Scope, resource: Resource, wanted: Mapping[str, Any]) -> None:
-    """Create an object of the workspace unless one of that name is there."""
-    metadata = wanted["metadata"]
-    if scope.store.get(resource, metadata["name"], metadata["namespace"]) is None:
-        try:
-            await scope.store.create(resource, wanted)
-        except AlreadyExists:
-            return
+    """Create an object of the workspace unless it is there.
+
+    Raises Blocked when an object of that name belongs to somebody else: Kaito takes such objects for its own.
+    """
+    name = wanted["metadata"]["name"]
+    if scope.owned(resource, name) is not None:
+        return
+    if scope.store.get(resource, name, scope.namespace) is not None:
+        raise Blocked(f"{resource.kind} {name} exists and is not of this workspace; delete it or rename the workspace")
+    try:
+        await scope.store.create(resource, wanted)
+    except AlreadyExists as error:
+        # The informer does not show it yet; when it does, it will be clear whose it is.
+        raise Conflict(error.message) from error
 
 
 async def roll(scope: Scope, existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

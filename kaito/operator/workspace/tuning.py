@@ -21,10 +21,10 @@ def surge(scope: Scope) -> int:
 
     Both ask for all GPUs of a node, and the old server stays until the new adapter is there.
     """
-    server = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    server = scope.owned(STATEFUL_SETS)
     if scope.workspace.get("tuning") is None or server is None or not scope.settings.provisions_nodes:
         return 0
-    job = scope.store.get(JOBS, scope.name, scope.namespace)
+    job = scope.owned(JOBS)
     phase = job_phase(job, str(scope.revision))
     if phase in (JobPhase.PENDING, JobPhase.RUNNING):
         return 1
@@ -33,7 +33,7 @@ def surge(scope: Scope) -> int:
 
 async def ensure_tuning(scope: Scope) -> None:
     """Run the tuning Job of the current revision, and serve the result of one that has succeeded."""
-    job = scope.store.get(JOBS, scope.name, scope.namespace)
+    job = scope.owned(JOBS)
     if job is None:
         await _start(scope)
         return
@@ -41,7 +41,7 @@ async def ensure_tuning(scope: Scope) -> None:
         return
     if revision_of(job) != str(scope.revision):
         await scope.store.delete(JOBS, job, propagation="Foreground")
-        if scope.store.get(JOBS, scope.name, scope.namespace) is None:
+        if scope.owned(JOBS) is None:
             await _start(scope)
         return
     if not serves_after_tuning(scope.workspace, scope.settings):
@@ -52,10 +52,10 @@ async def ensure_tuning(scope: Scope) -> None:
 
 async def release_surge(scope: Scope) -> None:
     """Give back the extra node of a re-tune once the new server runs, or the run has failed and the old one stays."""
-    server = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    server = scope.owned(STATEFUL_SETS)
     if not scope.settings.provisions_nodes or scope.target is None or surge(scope):
         return
-    job = scope.store.get(JOBS, scope.name, scope.namespace)
+    job = scope.owned(JOBS)
     if job is None or not is_serving(server):
         return
     failed = job_phase(job, str(scope.revision)) is JobPhase.FAILED
@@ -94,7 +94,7 @@ async def _serve(scope: Scope, job: dict[str, Any]) -> None:
     await copy_mirrors(scope)
     await ensure(scope, SERVICES, services.tuned_service(scope.workspace))
     await ensure(scope, SERVICES, services.headless_service(scope.workspace))
-    existing = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    existing = scope.owned(STATEFUL_SETS)
     if existing is not None and served_job(existing) == job["metadata"]["uid"]:
         return
     wanted = tuned_stateful_set(
@@ -113,11 +113,11 @@ async def _serve(scope: Scope, job: dict[str, Any]) -> None:
 
 async def _stop_serving(scope: Scope) -> None:
     """Take the server away after serving has been opted out of."""
-    server = scope.store.get(STATEFUL_SETS, scope.name, scope.namespace)
+    server = scope.owned(STATEFUL_SETS)
     if server is None or not served_job(server):
         return
     await scope.store.delete(STATEFUL_SETS, server, propagation="Background")
     for name in (scope.name, names.headless_name(scope.workspace)):
-        service = scope.store.get(SERVICES, name, scope.namespace)
+        service = scope.owned(SERVICES, name)
         if service is not None:
             await scope.store.delete(SERVICES, service)

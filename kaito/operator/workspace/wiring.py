@@ -36,6 +36,8 @@ from kaito.operator.workspace.store import Grouping, Store
 COMPONENT = "Workspace"
 NODE_CLAIM_COMPONENT = "KAITO-Workspace-controller"
 
+_NAMED_AS_WORKSPACE = (JOBS, SERVICES, STATEFUL_SETS)
+"""A stranger's object may hold a name that a workspace needs: it is woken when that goes."""
 _MOUNT_TROUBLES = "involvedObject.kind=Pod,reason=FailedMount"
 _OPTIONAL = (DEPLOYMENTS, EVENTS, STORAGE_CLASSES)
 """Looked up where the server has them, never waited for."""
@@ -139,7 +141,10 @@ class _Waking:
             pods = (self._store.get(PODS, key.name, key.namespace) for key in by_involved_object(obj))
             return [key for pod in pods if pod for key in by_pod_label(pod)]
         grouping = GROUPINGS.get(self._resource)
-        return grouping(obj) if grouping else []
+        keys = list(grouping(obj)) if grouping else []
+        if not keys and self._resource in _NAMED_AS_WORKSPACE:
+            return [key_of(obj)]
+        return keys
 
     def _users_of(self, config_map: Mapping[str, Any]) -> Iterable[Key]:
         """Workspaces that read a ConfigMap: by name in their namespace, or any when it is the operator's own."""

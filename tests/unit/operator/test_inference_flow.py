@@ -16,6 +16,7 @@ from kaito.kube.resources import (
     SERVICES,
     STATEFUL_SETS,
     WORKSPACES,
+    Resource,
 )
 from kaito.operator.settings import OperatorSettings
 from tests.unit.operator.world import A100_TYPE, NAMESPACE, World, inference_workspace, node
@@ -286,3 +287,21 @@ async def test_hand_edited_annotations_are_put_back() -> None:
         )
         assert world.workspace("inf")["metadata"]["annotations"] == before
         assert len(world.client.objects(CONTROLLER_REVISIONS)) == 1
+
+
+@pytest.mark.parametrize("kind, resource", [("StatefulSet", STATEFUL_SETS), ("Service", SERVICES)])
+async def test_a_strangers_object_of_the_same_name_is_left_alone_and_told(kind: str, resource: Resource) -> None:
+    world = World()
+    metadata = {"name": "inf", "namespace": NAMESPACE}
+    theirs = {"apiVersion": resource.api_version, "kind": kind, "metadata": metadata, "spec": {"replicas": 0}}
+    before = world.client.seed(theirs)
+    async with world.running():
+        await world.apply(inference_workspace())
+        await world.provide_nodes()
+        assert world.client.find(resource, "inf", NAMESPACE) == before
+        message = world.conditions("inf")["InferenceReady"]["message"]
+        assert f"{kind} inf exists and is not of this workspace" in message
+        assert world.verdicts("inf")["InferenceReady"] == "False"
+        await world.client.delete(resource, "inf", NAMESPACE)
+        await world.settle()
+        assert world.client.find(STATEFUL_SETS, "inf", NAMESPACE) is not None
