@@ -226,3 +226,18 @@ def record(machine: Machine, gpu: GpuConfig, options: Options, twins: tuple[str,
         last_error=machine.error,
         generation_hash=request.generation_hash,
     )
+
+
+def foreign(node: Mapping[str, Any]) -> NodeRecord:
+    """A Node that somebody else made."""
+    metadata = node["metadata"]
+    found = metadata.get("labels") or {}
+    return NodeRecord(
+        name=metadata["name"],
+        state=NodeState.RUNNING,
+        instance_type=found.get(labels.INSTANCE_TYPE, ""),
+        provider_id=(node.get("spec") or {}).get("providerID"),
+        node_names=(metadata["name"],),
+        labels=found,
+        capacity={key: str(value) for key, value in ((node.get("status") or {}).get("capacity") or {}).items()},
+    )

@@ -185,7 +185,17 @@ class FakeGpuProvider(Provider):
 
     async def list(self, *, owned_only: bool = True) -> list[NodeRecord]:
         found = [await self._record(machine) for machine in await self._machines() if not machine.gone]
+        if not owned_only:
+            found += await self._foreign()
         return sorted({record.name: record for record in found}.values(), key=lambda record: record.name)
+
+    async def _foreign(self) -> tuple[NodeRecord, ...]:
+        """Nodes of the cluster that are not machines of ours, by their Node's name."""
+        try:
+            nodes = await self._client.list(NODES)
+        except ApiError as error:
+            raise Transient(f"the cluster does not list its nodes: {error.message}") from error
+        return tuple(machines.foreign(node) for node in nodes.items if machines.read({"kind": "Node", **node}) is None)
 
     async def delete(self, name: str) -> None:
         async with self._locks.setdefault(name, asyncio.Lock()):

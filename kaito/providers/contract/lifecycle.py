@@ -118,6 +118,8 @@ class LifecycleContract:
             await provider.create(world.request())
             await world.until_state(provider, "ws1", NodeState.RUNNING)
             assert [record.name for record in await provider.list()] == ["ws1"]
+            everything = await provider.list(owned_only=False)
+            assert {name for record in everything for name in record.node_names} >= {"local"}
             await world.until_gone(provider, "ws1")
         assert [node["metadata"]["name"] for node in await world.nodes()] == ["local"]
 
