@@ -40,7 +40,7 @@ async def send_pieces(
     form = form or Format()
     body = b"".join(pieces)
     if form.yaml:
-        body = to_yaml(body)
+        body = to_yaml(body) if len(body) < _PIECE else await asyncio.to_thread(to_yaml, body)
     elif call.pretty and len(body) < _PIECE:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
     headers = call.answer_headers()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,7 +73,7 @@ class Deleter:
             return self._delete_definition(resource, live, options, now)
         if _is_namespace(resource):
             return self._delete_namespace(resource, live, options, now)
-        new = copy.deepcopy(live.object)
+        new = orjson.loads(live.encoded)
         metadata = new["metadata"]
         graceful = False
         if resource.plural == "pods" and not resource.group:
@@ -94,7 +93,7 @@ class Deleter:
 
     def _delete_namespace(self, resource: Resource, live: Entry, options: DeleteOptions, now: datetime) -> Deleted:
         """Namespaces go through Terminating; a controller empties them and then takes the finalizers away."""
-        new = copy.deepcopy(live.object)
+        new = orjson.loads(live.encoded)
         metadata = new["metadata"]
         finalizers = _collector_finalizers(metadata.get("finalizers") or [], options)
         if finalizers:
@@ -109,7 +108,7 @@ class Deleter:
         """A definition stays, Terminating, until its objects are gone; definitions.py sees to that."""
         if live.object["metadata"].get("deletionTimestamp"):
             return Deleted(live, gone=False)
-        new = copy.deepcopy(live.object)
+        new = orjson.loads(live.encoded)
         metadata = new["metadata"]
         metadata["deletionTimestamp"] = timestamp(now)
         metadata["finalizers"] = [*(metadata.get("finalizers") or ()), CLEANUP]

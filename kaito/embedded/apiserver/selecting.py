@@ -32,7 +32,7 @@ class Selection:
     def matches(self, entry: Entry) -> bool:
         if self.namespace and entry.key.namespace != self.namespace:
             return False
-        if self.labels.requirements and not self.labels.matches(entry.object["metadata"].get("labels")):
+        if self.labels.requirements and not self.labels.matches(entry.labels):
             return False
         if self.fields.terms:
             obj = entry.object

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import orjson
 
@@ -21,6 +21,7 @@ Object = dict[str, Any]
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 _LOG_LENGTH = 10_000  # events kept for resuming a watch, per collection
+_DICTS_KEPT = 2_000  # entries whose dict is kept beside the JSON
 
 
 class ObjectKey(NamedTuple):
@@ -35,16 +36,48 @@ class ObjectKey(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """One version of one object: the dict and its JSON in the storage version."""
+    """One version of one object. Never changes.
 
-    key: ObjectKey
-    revision: int
-    object: Object
-    encoded: bytes
-    others: dict[str, Any] = field(default_factory=dict)
-    """What was derived from this entry and is worth keeping (JSON in other API versions), by a name its owner chose."""
+    What stays in memory is its JSON; the dict is made when somebody asks and kept for a while. Ten thousand objects as
+    dicts are half a million containers, and each full run of Python's garbage collector over them would stop the server
+    for a third of a second.
+    """
+
+    __slots__ = ("_object", "_others", "encoded", "key", "labels", "revision")
+    _recent: ClassVar[deque[Entry]] = deque()
+
+    def __init__(self, key: ObjectKey, revision: int, content: Object, encoded: bytes) -> None:
+        """`encoded` is the JSON of `content`: the object in the storage version, without apiVersion and kind."""
+        self.key = key
+        self.revision = revision
+        self.encoded = encoded
+        self.labels: Mapping[str, str] = content["metadata"].get("labels") or {}
+        self._others: dict[str, Any] | None = None
+        self._object: Object | None = content
+        self._keep()
+
+    @property
+    def object(self) -> Object:
+        """The object as a dict; treat it as frozen."""
+        found = self._object
+        if found is None:
+            found = self._object = orjson.loads(self.encoded)
+            self._keep()
+        return found
+
+    @property
+    def others(self) -> dict[str, Any]:
+        """What was derived from this entry and is worth keeping (other API versions), by a name its owner chose."""
+        if self._others is None:
+            self._others = {}
+        return self._others
+
+    def _keep(self) -> None:
+        recent = Entry._recent
+        recent.append(self)
+        if len(recent) > _DICTS_KEPT:
+            recent.popleft()._object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +211,7 @@ class Store:
                 content = orjson.loads(row.body)
                 key = ObjectKey(row.namespace, row.name)
                 store.collection(row.collection).load(Entry(key, row.revision, content, row.body))
-        except (orjson.JSONDecodeError, TypeError) as problem:
+        except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError) as problem:
             store.close()
             raise StoreError(f"{path} is damaged ({problem}): restore a copy of it, or choose another folder") from None
         except StoreError:

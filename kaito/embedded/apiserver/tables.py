@@ -12,7 +12,7 @@ import orjson
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Entry
 
-_ROWS_A_TURN = 100  # rows rendered before the loop gets a turn
+_ROWS_A_TURN = 50  # rows rendered before the loop gets a turn
 INCLUDE = ("None", "Metadata", "Object")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -39,6 +40,7 @@ from kaito.embedded.apiserver.writing import (
 )
 from kaito.kube.clock import Clock
 
+_DELETIONS_A_TURN = 50
 _SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
 
 
@@ -191,7 +193,9 @@ class Writes:
         body = await self._options_body(call)
         page = await self._reader.page(resource, options, wanted)
         deleted: list[Entry] = []
-        for entry in page.entries:
+        for index, entry in enumerate(page.entries):
+            if index % _DELETIONS_A_TURN == _DELETIONS_A_TURN - 1:
+                await asyncio.sleep(0)
             try:
                 outcome = await self._deleter.delete(call, resource, entry.key, delete_options(call.query, body))
             except StatusError as problem:
