@@ -7,6 +7,8 @@ the container's termination message, which is where a failing `kaito-runtime` le
 from __future__ import annotations
 
 import json
+import re
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +37,10 @@ _START = frozenset(
         "PostStartHookError",
     }
 )
+
+_SIGNALS = {int(one): one.name for one in signal.Signals}
+_PROGRESS = re.compile(r"\blevel=(debug|info|warning)\b")
+"""A log line that reports progress is nobody's last word."""
 
 
 @dataclass(frozen=True)
@@ -171,18 +177,20 @@ def _terminated(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _termination(terminated: Mapping[str, Any]) -> str:
-    text = f"exit code {terminated.get('exitCode')}"
-    if terminated.get("signal"):
-        text += f" (signal {terminated['signal']})"
+    code = int(terminated.get("exitCode") or 0)
+    number = int(terminated.get("signal") or code - 128)
+    text = f"exit code {code}"
+    if number in _SIGNALS:
+        text += f" ({_SIGNALS[number]})"
     sentence = last_sentence(str(terminated.get("message") or ""))
     return f"{text}: {sentence}" if sentence else text
 
 
 def last_sentence(message: str) -> str:
-    """The last line of a termination message that is a sentence; of a JSON line its `message`."""
+    """The last line of a termination message that is no report of progress; of a JSON line its `message`."""
     for line in reversed(message.splitlines()):
         line = line.strip()
-        if not line:
+        if not line or _PROGRESS.search(line):
             continue
         if line.startswith("{"):
             try:

@@ -106,7 +106,8 @@ def test_the_container_whose_exit_code_no_retry_can_help_is_the_one_to_blame() -
 
 
 def test_without_such_a_code_the_first_container_in_order_is_blamed_and_pause_never() -> None:
-    assert exit_sentence([pod(ended("pause", 1), ended("tune", 137))]) == 'container "tune" failed: exit code 137'
+    killed = pod(ended("pause", 1), ended("tune", 137))
+    assert exit_sentence([killed]) == 'container "tune" failed: exit code 137 (SIGKILL)'
     assert exit_sentence([pod(ended("pause", 1))]) is None
     assert exit_sentence([pod(ended("tune", 0))]) is None
 
@@ -127,6 +128,8 @@ def test_the_newest_failed_pod_counts() -> None:
         ('what went wrong\n{"event": "step"}\n', "what went wrong"),
         ('{"reason": "BadData", "message": "row 3 is empty"}', "row 3 is empty"),
         ("{not json", "{not json"),
+        ("time=x level=info event=data rows=8\n", ""),
+        ("time=x level=error no rows\ntime=y level=info done", "time=x level=error no rows"),
     ],
 )
 def test_the_last_line_that_is_a_sentence_is_kept(message: str, sentence: str) -> None:
