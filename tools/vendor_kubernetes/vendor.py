@@ -11,7 +11,6 @@ import gzip
 import json
 import ssl
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,7 +20,6 @@ from go_types import Field, GoBinary
 
 TARGET = Path(__file__).resolve().parents[2] / "kaito" / "embedded" / "apiserver"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 # Field selectors are not in the discovery answers: these are tried on every kind.
 FIELD_SELECTORS = [
@@ -116,11 +114,6 @@ class Server:
         with urllib.request.urlopen(request, context=self._context) as answer:
             return json.load(answer)
 
-    def post(self, path: str, body: Any) -> None:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        request = urllib.request.Request(self._address + path, json.dumps(body).encode(), headers)
-        urllib.request.urlopen(request, context=self._context).close()
-
     def accepts(self, path: str) -> bool:
         try:
             self.get(path)
@@ -184,35 +177,6 @@ def openapi(server: Server) -> dict[str, Any]:
         definitions.update(schemas)
         documents[path] = {**document, "schemas": list(schemas)}
     return {"documents": documents, "definitions": definitions}
-
-
-def custom_openapi(server: Server) -> dict[str, Any]:
-    """The documents of two custom resources with all subresources: patterns for those of any CRD."""
-    found = {}
-    for scope in ("Namespaced", "Cluster"):
-        group = f"{scope.lower()}.placeholder.example"
-        schema = {
-            "type": "object",
-            "properties": {"spec": {"type": "object", "properties": {"a": {"type": "integer"}}}},
-        }
-        version = {
-            "name": "v7",
-            "served": True,
-            "storage": True,
-            "schema": {"openAPIV3Schema": schema},
-            "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.a", "statusReplicasPath": ".status.a"}},
-        }
-        names = {"plural": "placeholders", "kind": "Placeholder"}
-        spec = {"group": group, "scope": scope, "names": names, "versions": [version]}
-        server.post(CRDS, {"metadata": {"name": f"placeholders.{group}"}, "spec": spec})
-        path = f"apis/{group}/v7"
-        while path not in (paths := server.get("/openapi/v3")["paths"]):
-            time.sleep(0.5)
-        document = server.get(paths[path]["serverRelativeURL"])
-        schemas = document["components"].pop("schemas")
-        own = {name: schemas[name] for name in schemas if "placeholder" in name}
-        found[scope] = {**document, "own": own, "schemas": [name for name in schemas if name not in own]}
-    return found
 
 
 class TypeTable:
@@ -309,7 +273,6 @@ def main() -> None:
     write(TARGET / "kinds" / "data" / "kinds.json.gz", kinds(server))
     documents = openapi(server)
     write(TARGET / "schemas" / "data" / "openapi.json.gz", documents)
-    write(TARGET / "schemas" / "data" / "custom-openapi.json.gz", custom_openapi(server))
     write(TARGET / "schemas" / "data" / "types.json.gz", types(GoBinary(Path(binary)), documents["definitions"]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from kaito.embedded.apiserver.kinds import admitting, defaults, strategy
 from kaito.embedded.apiserver.kinds.builtin import builtin_kinds
 from kaito.embedded.apiserver.kinds.model import Kind
-from kaito.embedded.apiserver.patching import applying, managed_fields
+from kaito.embedded.apiserver.patching import applying
 from kaito.embedded.apiserver.patching.errors import PatchError
 from kaito.embedded.apiserver.patching.json_patch import json_patch
 from kaito.embedded.apiserver.patching.managed_fields import APPLY, UPDATE, Manager, reset_fields
@@ -105,7 +105,7 @@ class Replay:
 
 def owners(obj: Json) -> list[Any]:
     """managedFields without times, for comparison."""
-    entries = managed_fields.copy_entries(obj)
+    entries = (obj.get("metadata") or {}).get("managedFields") or []
     return sorted(
         ([e["manager"], e["operation"], e["apiVersion"], e.get("subresource", ""), e.get("fieldsV1")] for e in entries),
         key=str,

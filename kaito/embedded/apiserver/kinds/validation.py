@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds import names
-from kaito.embedded.apiserver.kinds.causes import forbidden, invalid
+from kaito.embedded.apiserver.kinds.causes import invalid
 from kaito.embedded.apiserver.kinds.model import Cause, Kind
 from kaito.embedded.apiserver.kinds.names import Check
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
@@ -148,14 +148,10 @@ def _check_status(kind: Kind, new: Json, subresource: str) -> list[Cause]:
         for field in counted
         if isinstance(status.get(field), int) and status[field] < 0
     ]
-    total = status.get("replicas", 0)
+    total = status.get("replicas") or 0
     if kind.kind in ("Deployment", "StatefulSet"):
         for field in ("updatedReplicas", "readyReplicas", "availableReplicas"):
-            if status.get(field, 0) > total:
-                causes.append(invalid(f"status.{field}", status[field], "cannot be greater than status.replicas"))
+            count = status.get(field) or 0
+            if count > total:
+                causes.append(invalid(f"status.{field}", count, "cannot be greater than status.replicas"))
     return causes
-
-
-def forbid(path: str, detail: str) -> list[Cause]:
-    """One Forbidden cause; for servers' own rules beside those of this module."""
-    return [forbidden(path, detail)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from kaito.embedded.apiserver.patching.field_sets import EMPTY, FieldSet, from_fields, to_fields, without_below
+from kaito.embedded.apiserver.patching.field_sets import EMPTY, FieldSet, from_fields, to_fields
 
 Json = dict[str, Any]
 APPLY, UPDATE = "Apply", "Update"
@@ -139,7 +138,7 @@ def without_managed_fields(obj: Json) -> Json:
 def reset_fields(kind: str, subresource: str, *, has_status: bool, is_custom: bool = False) -> FieldSet:
     """Fields that a write through this endpoint cannot own (GetResetFields of the registry strategies)."""
     if not subresource:
-        return frozenset({("f:status",)}) if has_status and kind not in STATUS_WRITERS else EMPTY
+        return frozenset({("f:status",)}) if has_status else EMPTY
     if subresource == "status":
         if is_custom:
             return frozenset({("f:spec",), ("f:metadata", "f:labels"), ("f:metadata", "f:annotations")})
@@ -147,7 +146,6 @@ def reset_fields(kind: str, subresource: str, *, has_status: bool, is_custom: bo
     return EMPTY
 
 
-STATUS_WRITERS: Final[frozenset[str]] = frozenset()
 STATUS_RESETS: Final[dict[str, FieldSet]] = {
     "Deployment": frozenset({("f:metadata", "f:labels")}),
     "Pod": frozenset({("f:metadata", "f:deletionTimestamp"), ("f:metadata", "f:ownerReferences")}),
@@ -157,11 +155,3 @@ STATUS_RESETS: Final[dict[str, FieldSet]] = {
 def default_manager(user_agent: str) -> str:
     """The manager's name of a request without fieldManager: the user agent up to its first slash."""
     return user_agent.split("/", 1)[0][:128]
-
-
-def copy_entries(obj: Json) -> list[Json]:
-    return copy.deepcopy((obj.get("metadata") or {}).get("managedFields") or [])
-
-
-def filtered(paths: FieldSet, ignored: FieldSet) -> FieldSet:
-    return without_below(paths, ignored)

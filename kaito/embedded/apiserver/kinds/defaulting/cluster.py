@@ -124,7 +124,7 @@ def default_device_requests(claim: Json) -> None:
     values."""
     spec = claim.get("spec", {})
     spec = spec.get("spec", spec)
-    for request in spec.get("devices", {}).get("requests", ()):
+    for request in spec.get("devices", {}).get("requests") or ():
         for part in (request.get("exactly"), *(request.get("firstAvailable") or ())):
             if part is None:
                 continue

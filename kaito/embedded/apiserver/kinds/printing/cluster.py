@@ -14,7 +14,7 @@ ROLE_LABEL: Final = "kubernetes.io/role"
 
 def node_row(node: Json, now: datetime) -> list[Any]:
     status, info = node.get("status", {}), node.get("status", {}).get("nodeInfo", {})
-    ready = next((c for c in status.get("conditions", ()) if c.get("type") == "Ready"), None)
+    ready = next((c for c in status.get("conditions") or () if c.get("type") == "Ready"), None)
     states = ["Unknown" if ready is None else "Ready" if ready.get("status") == "True" else "NotReady"]
     if node.get("spec", {}).get("unschedulable"):
         states.append("SchedulingDisabled")
@@ -43,7 +43,7 @@ def _roles(node: Json) -> str:
 
 
 def _address(status: Json, kind: str) -> str:
-    return next((a.get("address", "") for a in status.get("addresses", ()) if a.get("type") == kind), NONE)
+    return next((a.get("address", "") for a in status.get("addresses") or () if a.get("type") == kind), NONE)
 
 
 def event_row(event: Json, now: datetime) -> list[Any]:
@@ -111,7 +111,7 @@ def name_age_row(obj: Json, now: datetime) -> list[Any]:
 
 def binding_row(binding: Json, now: datetime) -> list[Any]:
     role = binding.get("roleRef", {})
-    subjects = binding.get("subjects", ())
+    subjects = binding.get("subjects") or ()
     accounts = [f"{s.get('namespace', '')}/{s.get('name', '')}" for s in subjects if s.get("kind") == "ServiceAccount"]
     return [
         name(binding),
@@ -170,7 +170,9 @@ def admission_binding_row(binding: Json, now: datetime) -> list[Any]:
 
 def api_service_row(service: Json, now: datetime) -> list[Any]:
     target = service.get("spec", {}).get("service")
-    available = next((c for c in service.get("status", {}).get("conditions", ()) if c.get("type") == "Available"), None)
+    available = next(
+        (c for c in service.get("status", {}).get("conditions") or () if c.get("type") == "Available"), None
+    )
     text = "Unknown"
     if available is not None:
         reason = f" ({available['reason']})" if available.get("status") != "True" and available.get("reason") else ""
@@ -182,7 +184,7 @@ def api_service_row(service: Json, now: datetime) -> list[Any]:
 def signing_request_row(request: Json, now: datetime) -> list[Any]:
     spec, status = request.get("spec", {}), request.get("status", {})
     seconds = spec.get("expirationSeconds")
-    kinds = [c.get("type") for c in status.get("conditions", ())]
+    kinds = [c.get("type") for c in status.get("conditions") or ()]
     state = "Denied" if "Denied" in kinds else "Approved" if "Approved" in kinds else "Pending"
     if "Failed" in kinds:
         state += ",Failed"
@@ -200,7 +202,7 @@ def signing_request_row(request: Json, now: datetime) -> list[Any]:
 
 def component_status_row(component: Json, now: datetime) -> list[Any]:
     del now
-    healthy: Json = next((c for c in component.get("conditions", ()) if c.get("type") == "Healthy"), {})
+    healthy: Json = next((c for c in component.get("conditions") or () if c.get("type") == "Healthy"), {})
     status = {"True": "Healthy", "False": "Unhealthy"}.get(healthy.get("status", ""), "Unknown")
     return [name(component), status, healthy.get("message", ""), healthy.get("error", "")]
 
@@ -230,7 +232,7 @@ def resource_slice_row(resource_slice: Json, now: datetime) -> list[Any]:
 def flow_schema_row(schema: Json, now: datetime) -> list[Any]:
     spec = schema.get("spec", {})
     distinguisher = spec.get("distinguisherMethod")
-    missing = next((c for c in schema.get("status", {}).get("conditions", ()) if c.get("type") == "Dangling"), None)
+    missing = next((c for c in schema.get("status", {}).get("conditions") or () if c.get("type") == "Dangling"), None)
     return [
         name(schema),
         spec.get("priorityLevelConfiguration", {}).get("name", ""),

@@ -16,9 +16,9 @@ def service_row(service: Json, now: datetime) -> list[Any]:
     return [
         name(service),
         spec.get("type", ""),
-        next(iter(spec.get("clusterIPs", ())), NONE),
+        next(iter(spec.get("clusterIPs") or ()), NONE),
         _external(service),
-        _service_ports(spec.get("ports", ())),
+        _service_ports(spec.get("ports") or []),
         age(created(service), now),
         labels(spec.get("selector")),
     ]
@@ -29,7 +29,7 @@ def _external(service: Json) -> str:
     external = spec.get("externalIPs", [])
     match spec.get("type"):
         case "LoadBalancer":
-            ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+            ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
             found = sorted({i.get("ip") or i.get("hostname", "") for i in ingress} - {""})
             return ",".join(found + external) or "<pending>"
         case "ExternalName":
@@ -50,8 +50,8 @@ def _service_ports(ports: list[Json]) -> str:
 
 def endpoints_row(endpoints: Json, now: datetime) -> list[Any]:
     found = []
-    for subset in endpoints.get("subsets", ()):
-        addresses, ports = subset.get("addresses", ()), subset.get("ports", ())
+    for subset in endpoints.get("subsets") or ():
+        addresses, ports = subset.get("addresses") or (), subset.get("ports") or ()
         if not ports:
             found += [address.get("ip", "") for address in addresses]
         else:
@@ -85,8 +85,8 @@ def endpoint_slice_row(endpoint_slice: Json, now: datetime) -> list[Any]:
 
 def ingress_row(ingress: Json, now: datetime) -> list[Any]:
     spec = ingress.get("spec", {})
-    hosts = [rule["host"] for rule in spec.get("rules", ()) if rule.get("host")]
-    found = ingress.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+    hosts = [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
+    found = ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
     addresses = sorted({i.get("ip") or i.get("hostname", "") for i in found} - {""})
     return [
         name(ingress),
@@ -112,7 +112,7 @@ def network_policy_row(policy: Json, now: datetime) -> list[Any]:
 
 
 def service_cidr_row(cidr: Json, now: datetime) -> list[Any]:
-    return [name(cidr), ",".join(cidr.get("spec", {}).get("cidrs", ())), age(created(cidr), now)]
+    return [name(cidr), ",".join(cidr.get("spec", {}).get("cidrs") or ()), age(created(cidr), now)]
 
 
 def ip_address_row(address: Json, now: datetime) -> list[Any]:

@@ -27,14 +27,14 @@ def pod_row(pod: Json, now: datetime) -> list[Any]:
     if summary.restarts and summary.last_restart:
         restarts = f"{summary.restarts} ({age(summary.last_restart, now)} ago)"
     gates = spec.get("readinessGates") or ()
-    true = {c.get("type") for c in status.get("conditions", ()) if c.get("status") == "True"}
+    true = {c.get("type") for c in status.get("conditions") or () if c.get("status") == "True"}
     return [
         name(pod),
         f"{summary.ready}/{summary.total}",
         summary.reason,
         restarts,
         age(created(pod), now),
-        next((ip.get("ip") for ip in status.get("podIPs", ())), None) or NONE,
+        next((ip.get("ip") for ip in status.get("podIPs") or ()), None) or NONE,
         spec.get("nodeName") or NONE,
         status.get("nominatedNodeName") or NONE,
         f"{sum(gate.get('conditionType') in true for gate in gates)}/{len(gates)}" if gates else NONE,
@@ -47,22 +47,22 @@ class _Summary:
     def __init__(self, pod: Json) -> None:
         self._pod = pod
         spec, status = pod.get("spec", {}), pod.get("status", {})
-        self._conditions = {c.get("type"): c for c in status.get("conditions", ())}
-        init = {c.get("name"): c for c in spec.get("initContainers", ())}
+        self._conditions = {c.get("type"): c for c in status.get("conditions") or ()}
+        init = {c.get("name"): c for c in spec.get("initContainers") or ()}
         self._sidecars = {n for n, c in init.items() if c.get("restartPolicy") == "Always"}
         self._init_count = len(init)
-        self.total = len(spec.get("containers", ())) + len(self._sidecars)
+        self.total = len(spec.get("containers") or ()) + len(self._sidecars)
         self.ready = 0
         self.restarts = 0
         self.last_restart = ""
         self.reason: str = status.get("reason") or status.get("phase", "")
         if self._conditions.get("PodScheduled", {}).get("reason") == "SchedulingGated":
             self.reason = "SchedulingGated"
-        sidecar_restarts, sidecar_last = self._sidecar_restarts(status.get("initContainerStatuses", ()))
-        initializing = self._initialize(status.get("initContainerStatuses", ()))
+        sidecar_restarts, sidecar_last = self._sidecar_restarts(status.get("initContainerStatuses") or [])
+        initializing = self._initialize(status.get("initContainerStatuses") or [])
         if not initializing or self._conditions.get("Initialized", {}).get("status") == "True":
             self.restarts, self.last_restart = sidecar_restarts, sidecar_last
-            self._run(status.get("containerStatuses", ()))
+            self._run(status.get("containerStatuses") or [])
         if pod.get("metadata", {}).get("deletionTimestamp"):
             if status.get("reason") == "NodeLost":
                 self.reason = "Unknown"

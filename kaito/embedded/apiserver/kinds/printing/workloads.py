@@ -105,7 +105,7 @@ def job_row(job: Json, now: datetime) -> list[Any]:
 
 
 def _job_status(job: Json) -> str:
-    true = {c.get("type") for c in job.get("status", {}).get("conditions", ()) if c.get("status") == "True"}
+    true = {c.get("type") for c in job.get("status", {}).get("conditions") or () if c.get("status") == "True"}
     if job.get("metadata", {}).get("deletionTimestamp") and not true & {"Complete", "Failed"}:
         return "Terminating"
     for condition in ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet"):
@@ -123,7 +123,7 @@ def cron_job_row(cron_job: Json, now: datetime) -> list[Any]:
         spec.get("schedule", ""),
         spec.get("timeZone") or NONE,
         pointer_bool(spec.get("suspend")),
-        len(status.get("active", ())),
+        len(status.get("active") or ()),
         age(last, now) if last else NONE,
         age(created(cron_job), now),
         *containers(job_spec.get("template")),
@@ -132,7 +132,7 @@ def cron_job_row(cron_job: Json, now: datetime) -> list[Any]:
 
 
 def controller_revision_row(revision: Json, now: datetime) -> list[Any]:
-    owner = next((o for o in revision.get("metadata", {}).get("ownerReferences", ()) if o.get("controller")), None)
+    owner = next((o for o in revision.get("metadata", {}).get("ownerReferences") or () if o.get("controller")), None)
     controller = NONE
     if owner is not None:
         group = owner.get("apiVersion", "").rpartition("/")[0]

@@ -238,7 +238,7 @@ def _with_updatable(spec: Json, known: Json) -> Json:
         if field in spec and field in known:
             munged[field] = [
                 {**mine, "image": theirs.get("image", "")}
-                for mine, theirs in zip(spec[field], known[field], strict=True)
+                for mine, theirs in zip(spec[field] or (), known[field] or (), strict=True)
             ]
     for field in ("activeDeadlineSeconds", "tolerations"):
         if field in known:
