@@ -66,7 +66,7 @@ def test_the_image_family_is_read_from_the_annotation() -> None:
 
 
 def test_a_claim_without_a_size_says_what_is_missing() -> None:
-    with pytest.raises(InvalidRequest, match="spec.requirements"):
+    with pytest.raises(InvalidRequest, match=r"spec\.requirements"):
         node_request(stored(requirements=[]))
 
 
