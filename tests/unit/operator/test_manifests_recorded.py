@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from kaito.catalog import UnknownPreset, resolve, sku
+from kaito.catalog import UnknownPreset, resolve, sku, startup_seconds
 from kaito.operator.manifests.choices import runtime_of
 from kaito.operator.manifests.go_json import canonical_quantity
 from kaito.operator.manifests.inference import preset_stateful_set, template_stateful_set
 from kaito.operator.manifests.nodeclaim import DEFAULT_STORAGE, node_claim
 from kaito.operator.manifests.services import headless_service, inference_service
+from kaito.operator.manifests.serving import probes
 from kaito.operator.manifests.tuning import output_dir, tuning_job
 from kaito.operator.settings import OperatorSettings
 from tests.unit.operator.recordings import case_names, recorded, shape, without_defaults, workspace_of
@@ -176,3 +177,13 @@ def test_a_tuning_run_fails_for_good_on_the_exit_codes_that_no_retry_can_help() 
     rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2, 64, 65, 66, 77]}}
     assert job["spec"]["podFailurePolicy"] == {"rules": [rule]}
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+@pytest.mark.parametrize("flavor, delay, period", [("full", 30, 10), ("tiny", None, 1)])
+def test_probe_timings_follow_the_flavour_and_start_up_has_the_same_time(flavor: Any, delay: Any, period: int) -> None:
+    preset = resolve("phi-3-mini-128k-instruct")
+    found = probes(preset, OperatorSettings(model_flavor=flavor))
+    assert found["readinessProbe"].get("initialDelaySeconds") == delay
+    assert {probe["periodSeconds"] for probe in found.values()} == {period}
+    startup = found["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] == startup_seconds(preset)
