@@ -13,11 +13,10 @@ import json
 import logging
 import os
 from collections.abc import Awaitable, Coroutine, Mapping
-from pathlib import Path
 from typing import Any
 
 from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess
-from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.folders import ClusterFolder, cache_home
 from kaito.cluster.mirrors import MirrorMap
 from kaito.cluster.stand_ins import build_tiny_model, default_mirrors, tools_folder
 from kaito.embedded.controllers import add_controllers
@@ -52,7 +51,7 @@ PROVIDER_OPTIONS: Mapping[str, Mapping[str, Any]] = {"fake-gpu": {"substrate": "
 """What a provider is told beyond its client."""
 NODE_CLAIM_SETTINGS = NodeClaimSettings(poll_seconds=1, drain_poll_seconds=0.3)
 """Nodes that are not real come and go in seconds, so they are asked about that often."""
-PASSED_ON = ("LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "TMPDIR")
+PASSED_ON = ("LANG", "LC_ALL", "TZ", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS", "TMPDIR")
 """Variables of our own environment that containers get: none that could carry a secret."""
 
 
@@ -189,7 +188,8 @@ class Backplane:
     def _container_environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(tools_folder()), os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        return {"PATH": path, "HOME": str(Path.home()), **passed}
+        # Containers have a home of their own; the stand-ins in the user's cache must not be built again in each of them.
+        return {"PATH": path, "XDG_CACHE_HOME": str(cache_home()), **passed}
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         def ended(task: asyncio.Task[None]) -> None:

@@ -21,8 +21,8 @@ def state_home() -> Path:
 
 
 def cache_home() -> Path:
-    """`$XDG_CACHE_HOME/kaito`, by default `~/.cache/kaito`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kaito"
+    """`$XDG_CACHE_HOME`, by default `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 @dataclass(frozen=True)
