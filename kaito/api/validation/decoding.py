@@ -35,6 +35,8 @@ def _types() -> dict[str, dict[str, str]]:
 def check_decoding(obj: Mapping[str, Any]) -> None:
     """Raise DecodingError when a pod template or volume source of a Workspace or InferenceSet does not decode."""
     template = (obj.get("spec") or {}).get("template") if obj.get("kind") == "InferenceSet" else None
+    if template:
+        _check(template.get("metadata"), "ObjectMeta", struct="InferenceSetTemplate", path="spec.template.metadata")
     for struct, path, kind, value in _embedded(template or obj):
         _check(value, kind, struct=struct, path=f"spec.template.{path}" if template else path)
 

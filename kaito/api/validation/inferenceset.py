@@ -60,11 +60,18 @@ def _projected(new: Mapping[str, Any], spec: InferenceSetSpec) -> dict[str, Any]
         "metadata": {
             "name": "replica",
             "namespace": (new.get("metadata") or {}).get("namespace", ""),
-            "annotations": (template.get("metadata") or {}).get("annotations") or {},
+            "annotations": _annotations(template.get("metadata")),
         },
         "resource": {**(template.get("resource") or {}), "labelSelector": selector},
         "inference": template.get("inference"),
     }
+
+
+def _annotations(metadata: Any) -> dict[str, str]:
+    """The template's annotations; its metadata is any JSON to the schema, and `check_decoding` refuses what is wrong.
+    """
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return {key: one for key, one in found.items() if isinstance(one, str)} if isinstance(found, dict) else {}
 
 
 def _check_instance_type(spec: InferenceSetSpec, context: AdmissionContext) -> FieldErrors:

@@ -60,5 +60,11 @@ def test_what_does_not_fit_is_refused_with_its_path(template: Any, problem: str)
         check_decoding(workspace(template))
 
 
+@pytest.mark.parametrize("metadata", [[], {"annotations": {"a": 1}}, {"labels": []}, {"foo": "x"}])
+def test_the_metadata_of_an_inferencesets_template_is_decoded_too(metadata: Any) -> None:
+    with pytest.raises(DecodingError):
+        check_decoding({"kind": "InferenceSet", "spec": {"template": {"metadata": metadata}}})
+
+
 def test_names_are_matched_without_regard_to_case_as_in_go() -> None:
     check_decoding(workspace({"Spec": {"CONTAINERS": []}}))
