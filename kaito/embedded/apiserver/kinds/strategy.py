@@ -109,8 +109,10 @@ def _prepare_pod(pod: Json) -> None:
 
 def _prepare_source(spec: Json) -> None:
     """A claim's data source is a claim or a snapshot; others are dropped. It is kept in both its old and new field."""
-    source = spec.get("dataSource")
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
     if source is None:
+        if reference is not None and not reference.get("namespace"):
+            spec["dataSource"] = dict(reference)
         return
     known = (
         (None, "PersistentVolumeClaim"),

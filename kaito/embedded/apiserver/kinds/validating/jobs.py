@@ -46,7 +46,7 @@ def check_job_spec(spec: Json, path: str, *, of_cron_job: bool = False) -> list[
         selector = spec.get("selector")
         causes += [required(f"{path}.selector")] if selector is None else check_selector(selector, f"{path}.selector")
         labels = template_labels(spec)
-        if not matches(selector, labels or {}):
+        if not check_selector(selector, "") and not matches(selector, labels or {}):
             causes.append(invalid(f"{path}.template.metadata.labels", labels, MISMATCH))
     pod = (spec.get("template") or {}).get("spec") or {}
     causes += _check_failure_policy(spec, path)
@@ -74,6 +74,12 @@ def _check_numbers(spec: Json, path: str) -> list[Cause]:
     if spec.get("backoffLimitPerIndex") is not None and not indexed:
         detail = "requires indexed completion mode"
         causes.append(invalid(f"{path}.backoffLimitPerIndex", spec["backoffLimitPerIndex"], detail))
+    if spec.get("successPolicy") is not None and not indexed:
+        rules = {"Rules": spec["successPolicy"].get("rules")}
+        causes.append(invalid(f"{path}.successPolicy", rules, "requires indexed completion mode"))
+    if spec.get("maxFailedIndexes") is not None and not indexed:
+        detail = "requires indexed completion mode"
+        causes.append(invalid(f"{path}.maxFailedIndexes", spec["maxFailedIndexes"], detail))
     if spec.get("maxFailedIndexes") is not None:
         causes += not_negative(spec["maxFailedIndexes"], f"{path}.maxFailedIndexes")
         if spec.get("backoffLimitPerIndex") is None:
@@ -106,7 +112,7 @@ def _check_failure_policy(spec: Json, path: str) -> list[Cause]:
         action, codes = rule.get("action", ""), rule.get("onExitCodes")
         conditions = rule.get("onPodConditions") or []
         if not action:
-            causes.append(required(f"{here}.action", 'valid values: "Count", "FailIndex", "FailJob", "Ignore"'))
+            causes.append(required(f"{here}.action", 'valid values: ["Count" "FailIndex" "FailJob" "Ignore"]'))
         elif action not in ACTIONS:
             causes.append(not_supported(f"{here}.action", action, ACTIONS))
         elif action == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
@@ -129,7 +135,7 @@ def _check_exit_codes(codes: Json, path: str, containers: set[Any]) -> list[Caus
     causes: list[Cause] = []
     operator, values = codes.get("operator", ""), codes.get("values") or []
     if not operator:
-        causes.append(required(f"{path}.operator", 'valid values: "In", "NotIn"'))
+        causes.append(required(f"{path}.operator", 'valid values: ["In" "NotIn"]'))
     elif operator not in ("In", "NotIn"):
         causes.append(not_supported(f"{path}.operator", operator, ("In", "NotIn")))
     name = codes.get("containerName")

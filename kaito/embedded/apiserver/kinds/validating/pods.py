@@ -77,7 +77,12 @@ def check_pod_spec(spec: Json, path: str) -> list[Cause]:
         causes.append(not_supported(f"{path}.preemptionPolicy", spec["preemptionPolicy"], options))
     system = spec.get("os")
     if system is not None and system.get("name") not in ("linux", "windows"):
-        causes.append(not_supported(f"{path}.os", system.get("name", ""), ("linux", "windows")))
+        name = system.get("name", "")
+        options = ("linux", "windows")
+        causes.append(not_supported(f"{path}.os", name, options) if name else required(f"{path}.os.name"))
+    for index, claim in enumerate(spec.get("resourceClaims") or ()):
+        if not claim.get("name"):
+            causes.append(required(f"{path}.resourceClaims[{index}].name"))
     return causes
 
 

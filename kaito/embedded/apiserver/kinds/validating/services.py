@@ -111,6 +111,14 @@ def _check_policies(spec: Json, kind: str) -> list[Cause]:
         causes.append(invalid("spec.externalTrafficPolicy", external, detail))
     elif external and external not in ("Cluster", "Local"):
         causes.append(not_supported("spec.externalTrafficPolicy", external, ("Cluster", "Local")))
+    if kind != "LoadBalancer":
+        detail = "may only be used when `type` is 'LoadBalancer'"
+        for field, shown in (
+            ("loadBalancerSourceRanges", "LoadBalancerSourceRanges"), ("allocateLoadBalancerNodePorts", ""),
+            ("loadBalancerClass", ""),
+        ):  # fmt: skip
+            if spec.get(field) not in (None, []):
+                causes.append(forbidden(f"spec.{shown or field}", detail))
     internal_policy = spec.get("internalTrafficPolicy")
     if internal_policy is not None and internal_policy not in ("Cluster", "Local"):
         causes.append(not_supported("spec.internalTrafficPolicy", internal_policy, ("Cluster", "Local")))
@@ -172,7 +180,7 @@ def check_endpoint_slice(endpoint_slice: Json) -> list[Cause]:
     causes: list[Cause] = []
     if kind not in ("FQDN", "IPv4", "IPv6"):
         options = ("FQDN", "IPv4", "IPv6")
-        return [not_supported("addressType", kind, options) if kind else required("addressType")]
+        causes.append(not_supported("addressType", kind, options) if kind else required("addressType"))
     for index, endpoint in enumerate(endpoint_slice.get("endpoints") or ()):
         path = f"endpoints[{index}]"
         addresses = endpoint.get("addresses") or []
@@ -198,6 +206,8 @@ def check_endpoint_slice(endpoint_slice: Json) -> list[Cause]:
 def _check_slice_address(address: str, kind: str, path: str) -> list[Cause]:
     if kind == "FQDN":
         return invalid_each(path, address, names.subdomain(address))
+    if kind not in ("IPv4", "IPv6"):
+        return []
     complaints = names.ip_address(address)
     if complaints:
         return invalid_each(path, address, complaints)

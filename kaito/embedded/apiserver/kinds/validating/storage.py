@@ -44,6 +44,17 @@ def check_claim_spec(spec: Json, path: str) -> list[Cause]:
         causes += invalid_each(f"{path}.storageClassName", name, names.subdomain(name))
     if spec.get("volumeMode") not in (None, "Block", "Filesystem"):
         causes.append(not_supported(f"{path}.volumeMode", spec["volumeMode"], ("Block", "Filesystem")))
+    for field in ("dataSource", "dataSourceRef"):
+        if (source := spec.get(field)) is not None:
+            causes += _check_data_source(source, f"{path}.{field}")
+    return causes
+
+
+def _check_data_source(source: Json, path: str) -> list[Cause]:
+    causes = [required(f"{path}.{field}") for field in ("name", "kind") if not source.get(field)]
+    if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
+        detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        causes.append(invalid(path, source.get("kind", ""), detail))
     return causes
 
 

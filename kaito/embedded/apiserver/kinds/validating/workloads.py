@@ -55,10 +55,8 @@ def _check_own_selector(spec: Json, word: str) -> list[Cause]:
 
 
 def _check_match(spec: Json) -> list[Cause]:
-    """The template's labels must be selected; a selector that cannot be read is said to be invalid as a whole."""
+    """The template's labels must be selected, by a selector that says anything at all."""
     selector = spec.get("selector")
-    if check_selector(selector, ""):
-        return [invalid("spec.selector", selector, "invalid label selector")]
     if is_empty(selector):
         return []
     if not matches(selector, template_labels(spec) or {}):
@@ -82,6 +80,8 @@ def _check_replica_template(spec: Json) -> list[Cause]:
     template = spec.get("template")
     if template is None:
         return [required("spec.template")]
+    if check_selector(spec.get("selector"), ""):
+        return [invalid("spec.selector", spec["selector"], "invalid label selector")]
     return [*_check_match(spec), *check_template(template, "spec.template"), *_check_always(spec)]
 
 
@@ -166,8 +166,10 @@ def check_stateful_set(stateful_set: Json) -> list[Cause]:
     causes += not_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
     for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
         causes += check_claim_spec(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")
-    causes += _check_match(spec) if spec.get("selector") is not None else []
-    causes += check_template(spec.get("template") or {}, "spec.template")
+    if check_selector(spec.get("selector"), ""):
+        return [*causes, invalid("spec.selector", spec["selector"], "")]
+    causes += _check_match(spec)
+    causes += check_template(_with_claims(spec), "spec.template")
     pod = (spec.get("template") or {}).get("spec") or {}
     if pod.get("restartPolicy") != "Always":
         causes.append(not_supported("spec.template.spec.restartPolicy", pod.get("restartPolicy", ""), ("Always",)))
@@ -175,6 +177,18 @@ def check_stateful_set(stateful_set: Json) -> list[Cause]:
         detail = "activeDeadlineSeconds in StatefulSet is not Supported"
         causes.append(forbidden("spec.template.spec.activeDeadlineSeconds", detail))
     return causes
+
+
+def _with_claims(spec: Json) -> Json:
+    """The template with a volume for every claim template: containers may mount those by name."""
+    template = spec.get("template") or {}
+    claims = [(claim.get("metadata") or {}).get("name", "") for claim in spec.get("volumeClaimTemplates") or ()]
+    if not claims:
+        return dict(template)
+    pod = template.get("spec") or {}
+    own = [volume for volume in pod.get("volumes") or () if volume.get("name") not in claims]
+    made = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+    return {**template, "spec": {**pod, "volumes": [*own, *made]}}
 
 
 def _check_stateful_strategy(strategy: Json) -> list[Cause]:
@@ -203,7 +217,8 @@ def check_daemon_set(daemon_set: Json) -> list[Cause]:
     spec = daemon_set.get("spec") or {}
     causes = check_selector(spec.get("selector"), "spec.selector")
     if spec.get("selector") is None or not is_empty(spec["selector"]):
-        if not matches(spec.get("selector"), template_labels(spec) or {}):
+        readable = not check_selector(spec.get("selector"), "")
+        if readable and not matches(spec.get("selector"), template_labels(spec) or {}):
             causes.append(invalid("spec.template.metadata.labels", template_labels(spec), MISMATCH))
     else:
         causes.append(invalid("spec.selector", spec["selector"], "empty selector is invalid for daemonset"))
