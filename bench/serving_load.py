@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--adapter", action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--steady", action="store_true", help="leave the server alone: no SIGTERM, no SIGKILL")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
@@ -118,7 +119,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         asyncio.create_task(client(server, cases, expected, tally, random.Random(arguments.seed * 1000 + number), stop))
         for number in range(arguments.clients)
     ]
-    for share, kind in ((0.4, signal.SIGTERM), (0.8, signal.SIGKILL)):
+    for share, kind in () if arguments.steady else ((0.4, signal.SIGTERM), (0.8, signal.SIGKILL)):
         await asyncio.sleep(max(0.0, begun + share * half - time.monotonic()))
         await server.restart(kind)
     await asyncio.sleep(max(0.0, begun + half - time.monotonic()))

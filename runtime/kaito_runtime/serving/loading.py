@@ -29,7 +29,7 @@ def build_engine(settings: EngineSettings) -> Engine:
 def _use_vllm(settings: EngineSettings) -> bool:
     if settings.engine == "transformers":
         return False
-    installed = importlib.util.find_spec("vllm") is not None
+    installed = _installed()
     if settings.engine == "auto" and not installed:
         return False
     import torch
@@ -42,6 +42,10 @@ def _use_vllm(settings: EngineSettings) -> bool:
     if not gpu:
         raise UsageFailure("--engine vllm: there is no CUDA GPU that torch can use here; use --engine transformers")
     return True
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("vllm") is not None
 
 
 def _transformers(settings: EngineSettings) -> Engine:

@@ -1,11 +1,12 @@
 """A random tiny model, its byte-level tokenizer, and random adapters: made in milliseconds, nothing is trained."""
 
-import copy
-import warnings
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
@@ -64,19 +65,22 @@ def reference(model: Any, prompt: list[int], count: int) -> list[int]:
 
 
 def make_adapter(folder: Path, model: Any, *, seed: int, **settings: Any) -> Path:
-    """A random LoRA adapter in peft's layout, written by peft itself."""
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        **{"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **settings}
-    )
-    with warnings.catch_warnings():
-        # peft 0.21 reads an attribute that transformers 5.24 has renamed.
-        warnings.simplefilter("ignore", FutureWarning)
-        adapted = get_peft_model(copy.deepcopy(model), config)
-    for name, parameter in adapted.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    adapted.save_pretrained(folder)
+    """A random LoRA adapter in peft's layout, written without peft (whose import costs seconds)."""
+    generator = torch.Generator().manual_seed(seed)
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "bias": "none", **settings}
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    layers.pop("lm_head", None)
+    targets = config.setdefault("target_modules", sorted({name.rpartition(".")[2] for name in layers}))
+    tensors = {}
+    for name, layer in layers.items():
+        if name.rpartition(".")[2] not in targets:
+            continue
+        patterns = config.get("rank_pattern", {}).items()
+        rank = next((r for pattern, r in patterns if re.match(rf"(.*\.)?({pattern})$", name)), config["r"])
+        key = f"base_model.model.{name}"
+        tensors[f"{key}.lora_A.weight"] = torch.randn(rank, layer.in_features, generator=generator) * 0.1
+        tensors[f"{key}.lora_B.weight"] = torch.randn(layer.out_features, rank, generator=generator) * 0.1
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(json.dumps(config))
     return folder

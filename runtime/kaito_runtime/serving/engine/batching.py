@@ -76,7 +76,8 @@ class BatchingEngine:
 
     @property
     def adapters(self) -> Mapping[str, float]:
-        return {name: strength for name, (_, strength) in self._adapters.items()}
+        # A copy first: the model's thread may be changing it.
+        return {name: strength for name, (_, strength) in self._adapters.copy().items()}
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Piece]:
         room = self._context_length - len(request.prompt)
