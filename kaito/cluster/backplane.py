@@ -33,6 +33,7 @@ from kaito.kube.clock import SystemClock
 from kaito.kube.errors import AlreadyExists
 from kaito.kube.manager import Manager
 from kaito.kube.resources import CONFIG_MAPS, SECRETS, SERVICES
+from kaito.operator.inferenceset import add_inference_set_controller
 from kaito.operator.install import install
 from kaito.operator.nodeclaim import NodeClaimSettings, add_nodeclaim_controllers
 from kaito.operator.settings import OperatorSettings
@@ -175,6 +176,7 @@ class Backplane:
         add_nodeclaim_controllers(manager, provider, NODE_CLAIM_SETTINGS)
         if self._options.operator == "kaito":
             add_workspace_controller(manager, self.settings)
+            add_inference_set_controller(manager, self.settings)
         self._spawn(manager.run(), "operator")
         await self._settled(manager.ready.wait(), "operator")
 
@@ -188,7 +190,7 @@ class Backplane:
     def _container_environment(self) -> dict[str, str]:
         path = os.pathsep.join((str(tools_folder()), os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")))
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        # Containers have a home of their own; the stand-ins in the user's cache must not be built again in each of them.
+        # Containers have a home of their own; without this each would build the user's cached stand-ins again.
         return {"PATH": path, "XDG_CACHE_HOME": str(cache_home()), **passed}
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
