@@ -1,4 +1,4 @@
-"""Admission of workspaces: the pure rules of `kaito.api.validation`, fed from the cluster."""
+"""Admission of workspaces and InferenceSets: the pure rules of `kaito.api.validation`, fed from the cluster."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from kaito.api import labels
-from kaito.api.validation import AdmissionContext, validate_create, validate_update
+from kaito.api.validation import (
+    AdmissionContext,
+    DecodingError,
+    check_decoding,
+    validate_create,
+    validate_inferenceset,
+    validate_update,
+)
 from kaito.api.validation.tuning_config import template_name
 from kaito.api.validation.workspace import WEBHOOK
 from kaito.catalog import CATALOG
 from kaito.kube.client import KubeClient
 from kaito.kube.errors import ApiError, NotFound
 from kaito.kube.objects import is_deleting
-from kaito.kube.resources import CONFIG_MAPS, NODES, WORKSPACES
-from kaito.operator.manifests.go_json import unknown_field
+from kaito.kube.resources import CONFIG_MAPS, INFERENCE_SETS, NODES, WORKSPACES
 from kaito.operator.settings import OperatorSettings
 
 INFERENCE_TEMPLATE = "inference-params-template"
-_PARTS = ("resource", "inference", "tuning")
+WEBHOOKS = {
+    WORKSPACES.plural: WEBHOOK,
+    INFERENCE_SETS.plural: "validation.inferenceset.kaito.sh",
+}
+"""The webhook that judges each resource, by plural."""
+_PARTS = ("spec", "resource", "inference", "tuning")
 _OWN_ANNOTATIONS = frozenset({labels.WORKSPACE_HASH, labels.WORKSPACE_REVISION})
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -42,7 +53,7 @@ class Review:
 
 
 class Reviewer:
-    """Decides about workspaces that are created or changed; everything else is allowed."""
+    """Decides about workspaces and InferenceSets that are created or changed; everything else is allowed."""
 
     def __init__(self, client: KubeClient, settings: OperatorSettings) -> None:
         self._client = client
@@ -63,31 +74,33 @@ class Reviewer:
         that cannot be asked refuses (failurePolicy Fail).
         """
         group, _, plural = gvr
-        if (group, plural) != (WORKSPACES.group, WORKSPACES.plural) or subresource or new is None:
+        if group != WORKSPACES.group or plural not in WEBHOOKS or subresource or new is None:
             return Review(True)
         if operation not in ("CREATE", "UPDATE") or is_deleting(new):
             return Review(True)
         if operation == "UPDATE" and old is not None and not _changed(old, new):
             return Review(True)
-        field = _unknown_field(new)
-        if field is not None:
-            return _refusal(
-                f'decoding request failed: cannot decode incoming new object: json: unknown field "{field}"'
-            )
+        webhook = WEBHOOKS[plural]
+        try:
+            check_decoding(new)
+        except DecodingError as error:
+            return _refusal(webhook, str(error))
         try:
             context = await self._context(new)
         except ApiError as error:
-            return Review(False, f'failed calling webhook "{WEBHOOK}": {error.message}', code=500)
-        if operation == "CREATE" or old is None:
+            return Review(False, f'failed calling webhook "{webhook}": {error.message}', code=500)
+        if plural == INFERENCE_SETS.plural:
+            errors = validate_inferenceset(new, context, old if operation == "UPDATE" else None)
+        elif operation == "CREATE" or old is None:
             errors = validate_create(new, context)
         else:
             errors = validate_update(old, new, context)
         text = str(errors)
-        return _refusal(f"validation failed: {text}") if text else Review(True)
+        return _refusal(webhook, f"validation failed: {text}") if text else Review(True)
 
-    async def _context(self, workspace: Mapping[str, Any]) -> AdmissionContext:
+    async def _context(self, obj: Mapping[str, Any]) -> AdmissionContext:
         settings = self._settings
-        config_maps = {place: await self._data(*place) for place in self._config_maps(workspace)}
+        config_maps = {place: await self._data(*place) for place in self._config_maps(obj)}
         nodes: list[dict[str, Any]] = []
         if not settings.provisions_nodes:
             nodes = (await self._client.list(NODES)).items
@@ -101,9 +114,10 @@ class Reviewer:
             release_namespace=settings.release_namespace,
         )
 
-    def _config_maps(self, workspace: Mapping[str, Any]) -> set[tuple[str, str]]:
+    def _config_maps(self, obj: Mapping[str, Any]) -> set[tuple[str, str]]:
         """The ConfigMaps that the rules may ask for, as (namespace, name)."""
-        namespace = str(workspace["metadata"].get("namespace") or "")
+        namespace = str(obj["metadata"].get("namespace") or "")
+        workspace = obj["spec"].get("template") or {} if obj.get("kind") == INFERENCE_SETS.kind else obj
         release = self._settings.release_namespace
         wanted = {(release, INFERENCE_TEMPLATE)} if workspace.get("inference") else set()
         for part in ("inference", "tuning"):
@@ -122,8 +136,8 @@ class Reviewer:
         return dict(found.get("data") or {})
 
 
-def _refusal(text: str) -> Review:
-    return Review(False, f'admission webhook "{WEBHOOK}" denied the request: {text}')
+def _refusal(webhook: str, text: str) -> Review:
+    return Review(False, f'admission webhook "{webhook}" denied the request: {text}')
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -140,15 +154,3 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def _annotations(obj: Mapping[str, Any]) -> dict[str, str]:
     found = obj["metadata"].get("annotations") or {}
     return {key: value for key, value in found.items() if key not in _OWN_ANNOTATIONS and key != _LAST_APPLIED}
-
-
-def _unknown_field(workspace: Mapping[str, Any]) -> str | None:
-    """The first field that a pod template or volume source does not have; the schema lets any through there."""
-    inference, tuning = workspace.get("inference") or {}, workspace.get("tuning") or {}
-    volumes = [(adapter.get("source") or {}).get("volumeSource") for adapter in inference.get("adapters") or ()]
-    volumes += [(tuning.get(part) or {}).get("volumeSource") for part in ("input", "output")]
-    places = [("PodTemplateSpec", inference.get("template")), *(("VolumeSource", volume) for volume in volumes)]
-    for type_name, value in places:
-        if (field := unknown_field(type_name, value)) is not None:
-            return field
-    return None

@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from kaito.api.validation.workspace import WEBHOOK
-from kaito.operator.admission import Reviewer
+from kaito.operator.admission import WEBHOOKS, Reviewer
 
 PATH = "/validate/"
 TIMEOUT_SECONDS = 10
@@ -31,24 +31,24 @@ class KeyPair(Protocol):
 
 
 class WebhookServer:
-    """Answers `admission.k8s.io/v1` AdmissionReviews under `/validate/<webhook name>`."""
+    """Answers `admission.k8s.io/v1` AdmissionReviews under `/validate/<webhook name>`, for each webhook."""
 
     def __init__(self, reviewer: Reviewer, certificate: KeyPair) -> None:
         self._reviewer = reviewer
         self._certificate = certificate
-        self._path = PATH + WEBHOOK
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen; returns the URL for the webhook's configuration. Port 0 takes a free one."""
+        """Listen; returns the URL for `webhook_configuration`. Port 0 takes a free one."""
         app = web.Application(client_max_size=MAX_BODY_BYTES)
-        app.router.add_post(self._path, self._answer)
+        for name in WEBHOOKS.values():
+            app.router.add_post(PATH + name, self._answer)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, ssl_context=_tls(self._certificate))
         await site.start()
         bound = self._runner.addresses[0][1]
-        return f"https://{host}:{bound}{self._path}"
+        return f"https://{host}:{bound}{PATH}"
 
     async def stop(self) -> None:
         """Stop listening; safe to call again."""
@@ -107,27 +107,29 @@ def webhook_configuration(url: str, ca_pem: bytes) -> dict[str, Any]:
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": WEBHOOK},
-        "webhooks": [
+        "webhooks": [_webhook(name, plural, url, ca_pem) for plural, name in WEBHOOKS.items()],
+    }
+
+
+def _webhook(name: str, plural: str, url: str, ca_pem: bytes) -> dict[str, Any]:
+    return {
+        "name": name,
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": url + name, "caBundle": base64.b64encode(ca_pem).decode()},
+        "failurePolicy": "Fail",
+        "matchPolicy": "Equivalent",
+        "sideEffects": "None",
+        "timeoutSeconds": TIMEOUT_SECONDS,
+        "namespaceSelector": {
+            "matchExpressions": [{"key": "webhooks.knative.dev/exclude", "operator": "DoesNotExist"}]
+        },
+        "rules": [
             {
-                "name": WEBHOOK,
-                "admissionReviewVersions": ["v1"],
-                "clientConfig": {"url": url, "caBundle": base64.b64encode(ca_pem).decode()},
-                "failurePolicy": "Fail",
-                "matchPolicy": "Equivalent",
-                "sideEffects": "None",
-                "timeoutSeconds": TIMEOUT_SECONDS,
-                "namespaceSelector": {
-                    "matchExpressions": [{"key": "webhooks.knative.dev/exclude", "operator": "DoesNotExist"}]
-                },
-                "rules": [
-                    {
-                        "apiGroups": ["kaito.sh"],
-                        "apiVersions": ["v1alpha1", "v1beta1"],
-                        "operations": ["CREATE", "UPDATE"],
-                        "resources": ["workspaces"],
-                        "scope": "*",
-                    }
-                ],
+                "apiGroups": ["kaito.sh"],
+                "apiVersions": ["v1alpha1", "v1beta1"],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": [plural],
+                "scope": "*",
             }
         ],
     }

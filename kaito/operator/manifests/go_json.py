@@ -115,21 +115,6 @@ def go_value(type_name: str, value: Any) -> Any:
     return written
 
 
-def unknown_field(type_name: str, value: Any) -> str | None:
-    """The first field in `value` that the named type, or a type inside it, does not have; None when all are known."""
-    if isinstance(value, list):
-        return next((found for item in value if (found := unknown_field(type_name, item)) is not None), None)
-    fields = _types().get(type_name)
-    if fields is None or not isinstance(value, Mapping):
-        return None
-    for field in sorted(value):
-        if field not in fields:
-            return str(field)
-        if (found := unknown_field(fields[field], value[field])) is not None:
-            return found
-    return None
-
-
 def go_text(type_name: str, value: Any) -> str:
     """The text Go's `json.Encoder` writes: compact, HTML-escaped, ended by a newline."""
     text = json.dumps(go_value(type_name, value), separators=(",", ":"), ensure_ascii=False)

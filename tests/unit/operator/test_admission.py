@@ -15,6 +15,7 @@ from kaito.operator.admission import Reviewer
 from kaito.operator.params import METHODS, inference_config_map, params_config_map
 from kaito.operator.settings import OperatorSettings
 from tests.unit.operator.recordings import FOLDER
+from tests.unit.operator.test_inference_sets import inference_set
 from tests.unit.operator.world import NAMESPACE, config_map, inference_workspace, tuning_workspace
 
 GVR = ("kaito.sh", "v1beta1", "workspaces")
@@ -115,6 +116,18 @@ async def test_a_cluster_that_cannot_be_asked_refuses() -> None:
 
 DEVIATING = ("v1beta1: tune bogus method",)
 """Texts that are different on purpose; see `docs/deviations.md`."""
+
+
+async def test_inference_sets_are_judged_by_a_webhook_of_their_own() -> None:
+    gvr = ("kaito.sh", "v1beta1", "inferencesets")
+    good = inference_set()
+    assert (await reviewer().review("CREATE", gvr, None, good)).allowed
+    bad = inference_set()
+    bad["spec"]["template"]["inference"]["preset"]["name"] = "nope"
+    review = await reviewer().review("CREATE", gvr, None, bad)
+    assert review.message.startswith('admission webhook "validation.inferenceset.kaito.sh" denied the request: ')
+    assert "spec.template.inference.presetName" in review.message
+    assert (await reviewer().review("UPDATE", gvr, good, copy.deepcopy(good))).allowed
 
 
 def recorded_rows() -> list[Any]:

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from kaito.api.validation.context import AdmissionContext
 from kaito.api.validation.tuning_config import check_config_map
+from kaito.api.validation.workspace import WEBHOOK
 from kaito.catalog import CATALOG
 from kaito.kube.fake import FakeClient
 from kaito.kube.resources import CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, VALIDATING_WEBHOOKS
@@ -41,14 +42,14 @@ class EstablishingClient(FakeClient):
 
 async def test_install_makes_all_of_it_and_a_second_one_changes_nothing() -> None:
     client = EstablishingClient()
-    await install(client, OperatorSettings(), webhook=("https://127.0.0.1:1/validate/x", b"ca"))
+    await install(client, OperatorSettings(), webhook=("https://127.0.0.1:1/validate/", b"ca"))
     assert len(client.objects(CUSTOM_RESOURCE_DEFINITIONS)) == 3
     assert client.find(NAMESPACES, "kaito-system") is not None
     names = {one["metadata"]["name"] for one in client.objects(CONFIG_MAPS)}
     assert names == {"lora-params-template", "qlora-params-template", "inference-params-template"}
     assert client.find(VALIDATING_WEBHOOKS, "validation.workspace.kaito.sh") is not None
     client.calls.clear()
-    await install(client, OperatorSettings(), webhook=("https://127.0.0.1:1/validate/x", b"ca"))
+    await install(client, OperatorSettings(), webhook=("https://127.0.0.1:1/validate/", b"ca"))
     assert not any(call.verb in ("update", "patch") for call in client.calls)
 
 
@@ -120,12 +121,12 @@ async def test_the_webhook_answers_admission_reviews_over_https() -> None:
     }
     try:
         async with aiohttp.ClientSession() as session:
-            async with session.post(url, json={"request": request}, ssl=trust) as answer:
+            async with session.post(url + WEBHOOK, json={"request": request}, ssl=trust) as answer:
                 response = (await answer.json())["response"]
             assert (response["uid"], response["allowed"]) == ("u1", False)
             assert response["status"]["code"] == 400
             assert response["status"]["message"].startswith("validation failed: ")
-            async with session.post(url, data=b"nonsense", ssl=trust) as answer:
+            async with session.post(url + WEBHOOK, data=b"nonsense", ssl=trust) as answer:
                 assert answer.status == 400
                 assert "not an AdmissionReview" in await answer.text()
     finally:

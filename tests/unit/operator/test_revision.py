@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaito.operator.manifests.go_json import canonical_quantity, go_text, unknown_field
+from kaito.operator.manifests.go_json import canonical_quantity, go_text
 from kaito.operator.manifests.revision import controller_revision, workspace_hash
 from tests.unit.operator.recordings import case_names, recorded
 
@@ -84,13 +84,6 @@ def test_go_leaves_out_what_is_empty_and_keeps_pointers() -> None:
 
 def test_characters_of_html_are_escaped() -> None:
     assert go_text("", "<a & b>") == '"\\u003ca \\u0026 b\\u003e"\n'
-
-
-def test_a_field_that_a_pod_template_does_not_have_is_found() -> None:
-    template = {"spec": {"containers": [{"name": "x", "resources": {"limits": {"any": 1}}, "foo": 1}]}}
-    assert unknown_field("PodTemplateSpec", template) == "foo"
-    del template["spec"]["containers"][0]["foo"]
-    assert unknown_field("PodTemplateSpec", template) is None
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()))
