@@ -13,15 +13,26 @@ from kaito.embedded.kubelet.processes.runner import StreamName
 from kaito.kube.clock import Clock
 from kaito.kube.objects import parse_time
 
+ROTATE_BYTES = 10 * 1024 * 1024
+"""Size at which a log is moved aside: the kubelet's ``containerLogMaxSize``."""
+
 PARTIAL_BYTES = 16 * 1024
 """A line longer than this is stored in pieces, as containerd does."""
 
 
 class ContainerLog:
-    """The log of one run of a container; written by its process, read by any number of followers."""
+    """The log of one run of a container; written by its process, read by any number of followers.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    Beyond ``limit`` bytes the file is moved aside (one older file is kept) and a new one begun: a server that talks
+    for weeks does not fill the disk. Readers see the present file, as with the kubelet's own rotation; followers that keep up miss
+    nothing.
+    """
+
+    def __init__(self, path: Path, clock: Clock, *, limit: int = ROTATE_BYTES) -> None:
         self.path = path
+        self.rotations = 0
+        self._limit = limit
+        self._size = 0
         self.closed = False
         self._clock = clock
         self._pending: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
@@ -74,9 +85,19 @@ class ContainerLog:
         return self._changed
 
     def _append(self, records: bytes) -> None:
-        if records:
-            os.write(self._file, records)
-            self._wake()
+        if not records:
+            return
+        if self._size and self._size + len(records) > self._limit:
+            os.close(self._file)
+            os.replace(self.path, self.path.with_name(self.path.name + ".1"))
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._size = 0
+            self.rotations += 1
+        view = memoryview(records)
+        while view:
+            view = view[os.write(self._file, view) :]
+        self._size += len(records)
+        self._wake()
 
     def _wake(self) -> None:
         self._changed.set()
@@ -168,12 +189,15 @@ async def read_log(path: Path, options: LogOptions, log: ContainerLog | None = N
     if not path.exists():
         return
     offset = 0 if options.tail_lines is None else _tail_offset(path, options.tail_lines)
-    with path.open("rb") as file:
+    file = path.open("rb")
+    try:
         file.seek(offset)
+        rotations = log.rotations if log is not None else 0
         rest = b""
         while True:
             # Asked for before the file is read, so that nothing written meanwhile is slept through.
             change = None if log is None or log.closed or not options.follow else log.next_change
+            moved = log is not None and options.follow and log.rotations != rotations
             while data := file.read(256 * 1024):
                 *records, rest = (rest + data).split(b"\n")
                 chunk = b"".join(line for record in records if (line := _rendered(record, options)) is not None)
@@ -184,9 +208,15 @@ async def read_log(path: Path, options: LogOptions, log: ContainerLog | None = N
                     yield chunk
                 if left == 0:
                     return
+            if moved and log is not None:
+                file.close()
+                file, rotations = path.open("rb"), log.rotations
+                continue
             if change is None:
                 return
             await change.wait()
+    finally:
+        file.close()
 
 
 def stored_output(log: ContainerLog, limit: int) -> list[tuple[StreamName, bytes]]:

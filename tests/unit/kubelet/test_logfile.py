@@ -124,3 +124,25 @@ def test_whatever_is_written_is_read(tmp_path_factory, writes):
         log.write("stdout", data)
     log.close()
     assert asyncio.run(content(log)) == b"".join(writes)
+
+
+async def test_a_long_log_is_moved_aside_and_its_followers_miss_nothing(tmp_path, clock):
+    log = ContainerLog(tmp_path / "output.log", clock, limit=400)
+    got: list[bytes] = []
+
+    async def follow():
+        async for chunk in read_log(log.path, LogOptions(follow=True), log):
+            got.append(chunk)
+
+    task = asyncio.create_task(follow())
+    for number in range(50):
+        log.write("stdout", b"line %d\n" % number)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    log.close()
+    await task
+    assert b"".join(got) == b"".join(b"line %d\n" % number for number in range(50))
+    assert log.rotations > 3
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["output.log", "output.log.1"]
+    assert log.path.stat().st_size <= 400
+    assert (await content(log)).endswith(b"line 49\n")

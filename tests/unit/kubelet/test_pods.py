@@ -498,3 +498,15 @@ async def test_a_deleted_pod_in_back_off_ends_with_its_last_end(world):
     await world.pass_time(1)
     assert world.status()["phase"] == "Failed"
     assert world.container()["state"]["terminated"]["exitCode"] == 4
+
+
+async def test_a_container_whose_image_is_changed_is_restarted_with_the_new_one(world):
+    pod = world.pod()
+    await world.pass_time()
+    pod["spec"]["containers"][0]["image"] = "alpine"
+    world.client.seed(pod)
+    await world.pass_time(1)
+    assert world.runner.started[0].signals == [signal.SIGTERM]
+    assert world.container()["imageID"] == "process://docker.io/library/alpine:latest"
+    assert world.container()["restartCount"] == 1
+    assert "Container c0 definition changed, will be restarted" in world.events("Killing")

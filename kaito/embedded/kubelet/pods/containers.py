@@ -58,6 +58,22 @@ class ContainerKeeper:
         """The pod is being ended: nothing is started any more."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    def take_changes(self, pod: Mapping[str, Any]) -> None:
+        """Take over what may be changed in the spec of a running pod; a container with another image is restarted."""
+        spec = pod["spec"]
+        by_name = {entry["name"]: entry for entry in (*(spec.get("initContainers") or ()), *spec["containers"])}
+        for record in self._records:
+            new = by_name.get(record.name, record.spec)
+            changed = new["image"] != record.spec["image"]
+            record.spec = new
+            if not changed:
+                continue
+            record.not_before = 0.0
+            if record.running and record.run is not None and record.kind != "init":
+                text = f"Container {record.name} definition changed, will be restarted"
+                self._host.events.event(pod, "Normal", "Killing", text, field_path=record.event_path)
+                self._spawn(self._stop(record, record.run, self._grace(pod)))
+
     async def advance(self, pod: Mapping[str, Any]) -> float | None:
         """Start what should be started; seconds until something may be started that must wait now, or None."""
         policy = pod["spec"].get("restartPolicy") or "Always"

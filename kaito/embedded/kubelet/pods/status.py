@@ -62,6 +62,8 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
         status["containerID"] = record.run.container_id
     elif record.terminated is not None and record.terminated.container_id:
         status["containerID"] = record.terminated.container_id
+    if mounts := record.spec.get("volumeMounts"):
+        status["volumeMounts"] = [_mount(mount) for mount in mounts]
     if resources := record.spec.get("resources"):
         status["resources"] = {key: resources[key] for key in ("limits", "requests") if key in resources}
         if requests := resources.get("requests"):
@@ -69,6 +71,13 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
             if allocated:
                 status["allocatedResources"] = allocated
     return status
+
+
+def _mount(mount: Mapping[str, Any]) -> Status:
+    shown: Status = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    if mount.get("readOnly"):
+        shown |= {"readOnly": True, "recursiveReadOnly": "Disabled"}
+    return shown
 
 
 def _mark_missing(statuses: Sequence[Status]) -> None:

@@ -193,6 +193,7 @@ class PodWorker:
             self._host.events.event(self.pod, "Warning", "Evicted", evicted)
             await self._fail("Evicted", evicted)
             return 0.0, False
+        self._keeper.take_changes(self.pod)
         delay = await self._keeper.advance(self.pod)
         if self._keeper.initialized and not self._state.initialized:
             self._state = replace(self._state, initialized=True)
