@@ -10,8 +10,8 @@ import orjson
 
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.definitions import CLEANUP, set_condition
-from kaito.embedded.apiserver.errors import MODIFIED, conflict, forbidden, not_found
-from kaito.embedded.apiserver.kind_rules import IMMORTAL_NAMESPACES, RETURNS_DELETED
+from kaito.embedded.apiserver.errors import MODIFIED, GroupResource, conflict, forbidden, not_found
+from kaito.embedded.apiserver.kind_rules import IMMORTAL_NAMESPACES, NOT_COLLECTED, ORPHANS_BY_DEFAULT, RETURNS_DELETED
 from kaito.embedded.apiserver.plugins import Plugins
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Change, Entry, Object, ObjectKey, Store
@@ -22,6 +22,11 @@ from kaito.kube.clock import Clock
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 _TRIES = 5
+_JOBS = GroupResource("batch", "jobs")
+_JOB_WARNING = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+    "propagationPolicy=Orphan to suppress this warning"
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Deleter:
         collection = self._store.collection(resource.collection)
         if _is_namespace(resource) and key.name in IMMORTAL_NAMESPACES:
             raise forbidden(resource.group_resource, key.name, "this namespace may not be deleted")
+        if resource.group_resource == _JOBS and options.orphan_dependents is None and not options.propagation:
+            call.warn(_JOB_WARNING)
         for _ in range(_TRIES):
             live = collection.get(key)
             if live is None:
@@ -80,7 +87,7 @@ class Deleter:
             graceful, pending = _be_graceful(new, options, now)
             if pending:
                 return Deleted(live, gone=False)
-        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options)
+        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options, resource)
         changed = finalizers != (metadata.get("finalizers") or [])
         if finalizers:
             metadata["finalizers"] = finalizers
@@ -95,7 +102,7 @@ class Deleter:
         """Namespaces go through Terminating; a controller empties them and then takes the finalizers away."""
         new = orjson.loads(live.encoded)
         metadata = new["metadata"]
-        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options)
+        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options, resource)
         if finalizers:
             metadata["finalizers"] = finalizers
         if not metadata.get("deletionTimestamp"):
@@ -136,6 +143,9 @@ def _is_namespace(resource: Resource) -> bool:
 def _check_preconditions(resource: Resource, live: Entry, options: DeleteOptions) -> None:
     metadata = live.object["metadata"]
     if options.uid is not None and options.uid != metadata["uid"]:
+        if _is_namespace(resource):
+            why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
+            raise conflict(resource.group_resource, live.key.name, why)
         why = (
             f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
             "The object might have been deleted and then recreated"
@@ -184,9 +194,13 @@ def _raise_generation(metadata: dict[str, Any]) -> None:
         metadata["generation"] += 1
 
 
-def _collector_finalizers(finalizers: list[str], options: DeleteOptions) -> list[str]:
+def _collector_finalizers(finalizers: list[str], options: DeleteOptions, resource: Resource) -> list[str]:
     """The finalizers after the garbage collector's two were put right (deletionFinalizersForGarbageCollection)."""
+    if resource.group_resource in NOT_COLLECTED:
+        return finalizers
     orphan, foreground = ORPHAN in finalizers, FOREGROUND in finalizers
+    if not orphan and not foreground and not resource.custom:
+        orphan = resource.group_resource in ORPHANS_BY_DEFAULT
     if options.orphan_dependents is not None:
         orphan, foreground = options.orphan_dependents, False if options.orphan_dependents else foreground
     if options.propagation:

@@ -35,6 +35,7 @@ UPDATED_BLINDLY = _resources(
     "cronjobs.batch",
     "jobs.batch",
     "certificatesigningrequests.certificates.k8s.io",
+    "endpointslices.discovery.k8s.io",
     "ingressclasses.networking.k8s.io",
     "ingresses.networking.k8s.io",
     "networkpolicies.networking.k8s.io",
@@ -43,6 +44,16 @@ UPDATED_BLINDLY = _resources(
     "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io",
     "priorityclasses.scheduling.k8s.io",
+    "storageclasses.storage.k8s.io",
+    "volumeattributesclasses.storage.k8s.io",
+    "ipaddresses.networking.k8s.io",
+    "servicecidrs.networking.k8s.io",
+    "deviceclasses.resource.k8s.io",
+    "resourceclaims.resource.k8s.io",
+    "resourceclaimtemplates.resource.k8s.io",
+    "resourceslices.resource.k8s.io",
+    "flowschemas.flowcontrol.apiserver.k8s.io",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
 )
 """A PUT without resourceVersion overwrites what is there (AllowUnconditionalUpdate)."""
 
@@ -53,6 +64,7 @@ CREATED_BY_PUT = _resources(
     "services",
     "events.events.k8s.io",
     "leases.coordination.k8s.io",
+    "runtimeclasses.node.k8s.io",
     "clusterrolebindings.rbac.authorization.k8s.io",
     "clusterroles.rbac.authorization.k8s.io",
     "rolebindings.rbac.authorization.k8s.io",
@@ -71,8 +83,21 @@ RETURNS_DELETED = _resources(
     "services",
     "storageclasses.storage.k8s.io",
     "volumeattachments.storage.k8s.io",
+    "volumeattributesclasses.storage.k8s.io",
+    "csidrivers.storage.k8s.io",
+    "csinodes.storage.k8s.io",
+    "deviceclasses.resource.k8s.io",
+    "resourceclaims.resource.k8s.io",
+    "resourceclaimtemplates.resource.k8s.io",
+    "resourceslices.resource.k8s.io",
 )
 """A deletion answers with the object, others with a Status (ReturnDeletedObject)."""
+
+ORPHANS_BY_DEFAULT = _resources("replicationcontrollers", "jobs.batch")
+"""A deletion that names no policy leaves the dependents behind (DefaultGarbageCollectionPolicy of the v1 kinds)."""
+
+NOT_COLLECTED = _resources("events", "events.events.k8s.io")
+"""Garbage collection does not concern these (GarbageCollectionPolicy Unsupported)."""
 
 IMMORTAL_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
 """Namespaces that admission does not let anybody delete."""

@@ -124,7 +124,7 @@ class Writes:
         if not resource.custom and (version, kind) != (resource.api_version, resource.kind.kind):
             raise _bad_patch(patched, f'no kind "{kind or ""}" is registered for version "{version or ""}" {_SCHEME}')
         obj = check_types(resource, patched, b"")
-        if not isinstance(obj.get("metadata"), dict):
+        if obj.get("metadata") is None:
             obj["metadata"] = {}
         try:
             decoded = resource.strategy.decode(obj)
@@ -162,8 +162,6 @@ class Writes:
                 subresource=subresource,
             )
             decoded = self._decode_patched(resource, applied, options, call)
-            if live is None:
-                decoded["metadata"].setdefault("name", key.name)
             _check_identity(decoded, key)
             return decoded
 
@@ -180,9 +178,9 @@ class Writes:
     async def delete(self, call: Call, resource: Resource, namespace: str, name: str) -> web.StreamResponse:
         form = choose(call.accept)
         options = delete_options(call.query, await self._options_body(call))
-        waits = options.propagation == "Foreground" or options.orphan_dependents is False
         deleted = await self._deleter.delete(call, resource, ObjectKey(namespace, name), options)
-        status = 202 if waits and not deleted.gone else 200
+        # Only the old way to ask for dependents to go first is told that it is not done yet.
+        status = 202 if options.orphan_dependents is False and not deleted.gone else 200
         body = self._deleter.answer(resource, deleted)
         return await send(call, body, status=status, form=form if form.shape == "object" else None)
 
