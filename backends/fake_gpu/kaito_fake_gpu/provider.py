@@ -226,7 +226,12 @@ class FakeGpuProvider(Provider):
             if fault.times is not None and struck >= fault.times:
                 return
             if machine.has_node and fault.matches(machine.request.name, machine.request.instance_type):
-                await self._keeper.strike(machine, fault)
+                try:
+                    await self._keeper.strike(machine, fault)
+                except ApiError as error:
+                    raise Transient(
+                        f"node {machine.request.name}: the fault did not strike: {error.message}"
+                    ) from error
                 struck += 1
 
     async def clear(self) -> None:
