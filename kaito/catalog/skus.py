@@ -46,8 +46,7 @@ def _check_cloud(cloud: str) -> None:
 
 
 def sku_names(cloud: str) -> list[str]:
-    """The sizes of `cloud`: Kaito 0.12's sorted, then on Azure the seed era's; raises UnknownSku for an unknown cloud.
-    """
+    """The sizes of `cloud`: Kaito 0.12's sorted, then on Azure the seed era's; UnknownSku for an unknown cloud."""
     return [config.sku for config in sorted(all_skus(cloud), key=lambda config: (config.seed_era, config.sku))]
 
 
