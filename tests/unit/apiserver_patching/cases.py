@@ -172,4 +172,21 @@ SEQUENCES: list[tuple[str, list[Json]]] = [
         step(APPLY, thing({"parts": [{"name": "w"}]}), "m4"),
         step(MERGE, {"metadata": {"labels": {"a": "b"}}}, "u"),
     ]),
+    # What random sequences found.
+    ("trackeds", [
+        step(CREATE, thing({"free": {"n": [1]}, "labels": {"s": "1"}, "whole": {"a": "1"}}), "m1"),
+        step(MERGE, {"spec": {"free": {"n": {"z": 1}}}}, "m2"),
+        step(MERGE, {"spec": {"free": {"n": 1}}}, "m3"),
+        step(APPLY, thing({"labels": {"s": "2"}, "whole": {"a": "2"}}), "m4"),
+        step(MERGE, {"spec": {"free": {"m": [1], "n": {"z": 2}}}}, "m2"),
+    ]),
+    ("deployments", [
+        step(APPLY, deploy([box("a", resources={"limits": {"cpu": "1"}}, env=[{"name": "E", "value": "1"}])]), "m1"),
+        step(APPLY, deploy([box("a", image="j", env=[{"name": "E", "value": "2"}], args=["1"])]), "m2"),
+        step(APPLY, deploy([box("a")]), "m1"),
+        step(STRATEGIC, {"spec": {"template": {"spec": {
+            "$setElementOrder/containers": [{"name": "b"}], "containers": [{"name": "a", "image": "k"}],
+        }}}}, "m3"),
+        step(STRATEGIC, {"spec": {"template": {"spec": {"$retainKeys": "x"}}}}, "m3"),
+    ]),
 ]  # fmt: skip

@@ -115,7 +115,11 @@ def _is_below(path: Path, roots: FieldSet) -> bool:
 
 
 def _conflict(entries: Entries, conflicts: dict[tuple[str, str, str, str], FieldSet]) -> ApplyConflict:
-    found = [(_described(entries[key]), printed(path)) for key in sorted(conflicts) for path in sorted(conflicts[key])]
+    found = [
+        (_described(entries[key]), printed(path))
+        for key in sorted(conflicts)
+        for path in sorted(conflicts[key], key=_members_first)
+    ]
     causes = [Cause(path, f"conflict with {who}", "FieldManagerConflict") for who, path in found]
     if len(found) == 1:
         return ApplyConflict(f"Apply failed with 1 conflict: conflict with {found[0][0]}: {found[0][1]}", causes)
@@ -124,6 +128,12 @@ def _conflict(entries: Entries, conflicts: dict[tuple[str, str, str, str], Field
         groups.setdefault(who, []).append(path)
     parts = [f"conflicts with {who}:\n" + "\n".join(f"- {p}" for p in paths) for who, paths in sorted(groups.items())]
     return ApplyConflict(f"Apply failed with {len(found)} conflicts: " + "\n".join(parts), causes)
+
+
+def _members_first(path: Path) -> list[tuple[int, str]]:
+    """The order of a set: at each level what is owned itself, then what is owned below."""
+    last = len(path) - 1
+    return [(int(depth < last), key) for depth, key in enumerate(path)]
 
 
 def _described(entry: Entry) -> str:

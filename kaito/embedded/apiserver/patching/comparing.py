@@ -34,7 +34,10 @@ def _compare(shape: Shape, old: Any, new: Any, path: Path, result: Comparison) -
     sample = new if new is not ABSENT and new is not None else old
     kind = shape_kind(shape, sample)
     other = shape_kind(shape, old) if old is not ABSENT and old is not None else kind
-    leaf = kind == "scalar" or kind != other or shape.atomic or (kind == "list" and shape.list_type == "atomic")
+    if kind != other and not shape.atomic:
+        _compare_kinds(shape, old, new, path, result)
+        return
+    leaf = kind == "scalar" or shape.atomic or (kind == "list" and shape.list_type == "atomic")
     if not leaf:
         # Empty on both sides: there is nothing below that could be compared.
         leaf = not _filled(old) and not _filled(new)
@@ -42,17 +45,27 @@ def _compare(shape: Shape, old: Any, new: Any, path: Path, result: Comparison) -
         _compare_leaf(old, new, path, result)
         return
     if kind == "map":
-        before = old if isinstance(old, dict) else {}
-        after = new if isinstance(new, dict) else {}
-        for name in {**before, **after}:
-            here = (*path, f"f:{name}")
-            _compare(shape.child(name) or DEDUCED, before.get(name, ABSENT), after.get(name, ABSENT), here, result)
+        _compare_maps(shape, old, new, path, result)
     else:
         _compare_lists(shape, old, new, path, result)
     if old is ABSENT:
         result.added.add(path)
     elif new is ABSENT:
         result.removed.add(path)
+
+
+def _compare_maps(shape: Shape, old: Any, new: Any, path: Path, result: Comparison) -> None:
+    before = old if isinstance(old, dict) else {}
+    after = new if isinstance(new, dict) else {}
+    for name in {**before, **after}:
+        here = (*path, f"f:{name}")
+        _compare(shape.child(name) or DEDUCED, before.get(name, ABSENT), after.get(name, ABSENT), here, result)
+
+
+def _compare_kinds(shape: Shape, old: Any, new: Any, path: Path, result: Comparison) -> None:
+    """A value without a schema became one of another kind: it changed, and members of a map came or went."""
+    result.modified.add(path)
+    _compare_maps(shape, old, new, path, result)
 
 
 def _compare_leaf(old: Any, new: Any, path: Path, result: Comparison) -> None:
@@ -150,8 +163,8 @@ def _remove(shape: Shape, value: Any, tree: dict[str, Any]) -> Any:
                 kept[name] = item
                 continue
             rest = _remove(shape.child(name) or DEDUCED, item, below)
-            if rest not in ({}, []) or item in ({}, []):
-                kept[name] = rest
+            # What lost all its members is still there, as null: nobody who owns it loses it.
+            kept[name] = None if rest in ({}, []) and item not in ({}, []) else rest
         return kept
     if isinstance(value, list):
         out = []

@@ -118,8 +118,23 @@ def _merge_list(current: Any, patch: list[Any], field: Field | _MapValue | None,
         merged = existing + [item for item in patch if item not in existing]
         return _sort(merged, existing, patch, order, lambda item: item)
     merge_key = field.merge_key
+    _check_order(patch, order, merge_key)
     merged = _merge_by_key(existing, patch, merge_key, elem)
     return _sort(merged, existing, patch, order, lambda item: item.get(merge_key))
+
+
+def _check_order(patch: list[Json], order: Any, merge_key: str) -> None:
+    """The patch's items must come in the order of `$setElementOrder`, all of them."""
+    if not isinstance(order, list):
+        return
+    wanted = [item.get(merge_key) for item in order if isinstance(item, dict)]
+    listed = [item for item in patch if PATCH not in item]
+    places = [wanted.index(item[merge_key]) for item in listed if item.get(merge_key) in wanted]
+    if len(places) != len(listed) or places != sorted(places):
+        message = (
+            f"The order in patch list:\n{_go_map(listed)}\n doesn't match $setElementOrder list:\n{_go_map(order)}\n"
+        )
+        raise PatchError(message, status=500, reason="")
 
 
 def _merge_by_key(existing: list[Json], patch: list[Json], merge_key: str, elem: Type | None) -> list[Json]:
@@ -167,7 +182,7 @@ def _hashable(value: Any) -> Any:
 def _retain(original: Json, patch: Json) -> None:
     keep = patch[RETAIN_KEYS]
     if not isinstance(keep, list):
-        raise PatchError("invalid patch format of $retainKeys list", status=400)
+        raise PatchError("invalid patch format of retainKeys")
     allowed = set(keep)
     for key in patch:
         if key != RETAIN_KEYS and not key.startswith("$") and key not in allowed and patch[key] is not None:
