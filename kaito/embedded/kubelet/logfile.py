@@ -24,8 +24,8 @@ class ContainerLog:
     """The log of one run of a container; written by its process, read by any number of followers.
 
     Beyond ``limit`` bytes the file is moved aside (one older file is kept) and a new one begun: a server that talks
-    for weeks does not fill the disk. Readers see the present file, as with the kubelet's own rotation; followers that keep up miss
-    nothing.
+    for weeks does not fill the disk. Readers see the present file, as with the kubelet's own rotation; followers that
+    keep up miss nothing.
     """
 
     def __init__(self, path: Path, clock: Clock, *, limit: int = ROTATE_BYTES) -> None:
