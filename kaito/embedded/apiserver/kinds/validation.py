@@ -105,7 +105,7 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class_update,
 }
 # Update validation of these does not repeat what a create is checked for.
-UPDATE_ONLY: Final = frozenset({"Node", "StorageClass"})
+UPDATE_ONLY: Final = frozenset({"ControllerRevision", "Node", "StorageClass"})
 
 
 def name_check(kind: Kind) -> Check:
@@ -132,6 +132,8 @@ def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> 
     create, update = CREATE.get((kind.group, kind.kind)), UPDATE.get((kind.group, kind.kind))
     if create is not None and kind.kind not in UPDATE_ONLY:
         causes += shared + (pods.check_pod(new) if kind.kind == "Pod" else create(new))
+    if create is not None and kind.group == "rbac.authorization.k8s.io":
+        causes += shared + create(new)  # RBAC's strategies validate the whole object twice
     if update is not None:
         causes += update(new, old)
     return causes

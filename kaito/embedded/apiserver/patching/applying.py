@@ -147,5 +147,6 @@ def _described(entry: Entry) -> str:
 def _named(config: Json) -> str:
     metadata, api_version = config.get("metadata") or {}, config.get("apiVersion", "")
     group, _, version = api_version.rpartition("/")
-    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    namespace, own = (text if isinstance(text := metadata.get(key), str) else "" for key in ("namespace", "name"))
+    name = f"{namespace}/{own}"
     return f"{name}; {group}/{version}, Kind={config.get('kind', '')}"

@@ -8,41 +8,49 @@ from kaito.embedded.apiserver.patching.field_sets import ROOT, Path, item_key, p
 from kaito.embedded.apiserver.patching.shapes import Shape
 
 
-def type_error(shape: Shape, value: Any, path: Path = ROOT) -> str | None:
-    """The first thing that is wrong, e.g. `.spec.foo: field not declared in schema`; None when it fits."""
+def type_error(shape: Shape, value: Any) -> str | None:
+    """What is wrong, e.g. `.spec.foo: field not declared in schema`; several errors as a list; None when it fits."""
+    errors = _errors(shape, value, ROOT)
+    if len(errors) > 1:
+        return "errors:\n" + "\n".join(f"  {error}" for error in errors)
+    return errors[0] if errors else None
+
+
+def _errors(shape: Shape, value: Any, path: Path) -> list[str]:
     if value is None:
-        return None
+        return []
     kind = shape_kind(shape, value)
     if kind == "scalar":
-        return _scalar_error(shape, value, path)
-    if kind == "map":
-        if not isinstance(value, dict):
-            return f"{printed(path)}: expected map, got {_shown(value)}"
-        for name in sorted(value):
-            child = shape.child(name)
-            here = (*path, f"f:{name}")
-            if child is None:
-                return f"{printed(here)}: field not declared in schema"
-            if found := type_error(child, value[name], here):
-                return found
-        return None
+        error = _scalar_error(shape, value, path)
+        return [error] if error else []
+    if kind == "list":
+        return _list_errors(shape, value, path)
+    if not isinstance(value, dict):
+        return [f"{printed(path)}: expected map, got {_shown(value)}"]
+    errors: list[str] = []
+    for name in sorted(value):
+        child = shape.child(name)
+        here = (*path, f"f:{name}")
+        if child is None:
+            return [*errors, f"{printed(here)}: field not declared in schema"]
+        errors += _errors(child, value[name], here)
+    return errors
+
+
+def _list_errors(shape: Shape, value: Any, path: Path) -> list[str]:
     if not isinstance(value, list):
-        return f"{printed(path)}: expected list, got {_shown(value)}"
-    return _list_error(shape, value, path)
-
-
-def _list_error(shape: Shape, value: list[Any], path: Path) -> str | None:
-    seen = set()
+        return [f"{printed(path)}: expected list, got {_shown(value)}"]
+    errors: list[str] = []
+    seen: set[str] = set()
     for index, item in enumerate(value):
         key = item_key(shape, item, index)
         if shape.list_type == "map" and key.startswith("i:"):
-            return f"{printed(path)}: element {index}: {_unkeyed(shape, item)}"
+            return [*errors, f"{printed(path)}: element {index}: {_unkeyed(shape, item)}"]
         if key in seen:
-            return f"{printed(path)}: duplicate entries for key {printed((key,))}"
+            errors.append(f"{printed(path)}: duplicate entries for key {printed((key,))}")
         seen.add(key)
-        if found := type_error(shape.element(), item, (*path, key)):
-            return found
-    return None
+        errors += _errors(shape.element(), item, (*path, key))
+    return errors
 
 
 def _unkeyed(shape: Shape, item: Any) -> str:

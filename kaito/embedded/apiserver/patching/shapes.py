@@ -107,6 +107,8 @@ class BuiltinShape:
         found = self._children.get(name)
         if found is not None:
             return found
+        if self.kind == "deduced":
+            return DEDUCED
         if self._type.kind == "map":
             return self.element()
         field = self._type.fields.get(name)
@@ -115,7 +117,9 @@ class BuiltinShape:
         shape = self._children[name] = BuiltinShape(field.type, field)
         return shape
 
-    def element(self) -> BuiltinShape:
+    def element(self) -> Shape:
+        if self.kind == "deduced":
+            return DEDUCED
         if self._element is None:
             elem = self._type.elem
             self._element = BuiltinShape(elem.elem if elem.kind == "ptr" else elem)

@@ -55,7 +55,7 @@ def check_job_spec(spec: Json, path: str, *, of_cron_job: bool = False) -> list[
     if policy in ("", "Always"):
         causes.append(required(f"{path}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
     elif policy not in ("OnFailure", "Never"):
-        causes.append(not_supported(f"{path}.template.spec.restartPolicy", policy, ("Never", "OnFailure")))
+        causes.append(not_supported(f"{path}.template.spec.restartPolicy", policy, ("OnFailure", "Never")))
     elif spec.get("podFailurePolicy") is not None and policy != "Never":
         detail = 'only "Never" is supported when podFailurePolicy is specified'
         causes.append(invalid(f"{path}.template.spec.restartPolicy", policy, detail))

@@ -271,6 +271,7 @@ def check_controller_revision(revision: Json) -> list[Cause]:
 
 
 def check_controller_revision_update(new: Json, old: Json) -> list[Cause]:
+    causes = not_negative(new.get("revision", 0), "revision")
     if new.get("data") != old.get("data"):
-        return [invalid("data", new.get("data"), names.IMMUTABLE)]
-    return []
+        causes.append(invalid("data", new.get("data"), names.IMMUTABLE))
+    return causes
