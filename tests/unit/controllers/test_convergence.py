@@ -18,7 +18,7 @@ from kaito.kube.resources import DEPLOYMENTS, JOBS, REPLICA_SETS, STATEFUL_SETS
 Object = dict[str, Any]
 
 RELAXED = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 FAULTS = {
     "conflict": Conflict("changed", status=409, reason="Conflict"),
