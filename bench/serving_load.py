@@ -31,6 +31,7 @@ from typing import Any
 HOST = "127.0.0.1"
 MOST_GROWTH = 48 * 2**20
 """Bytes of resident memory that allocators may gain in the second half."""
+SHORT = {"max_new_tokens": 24}
 QUESTIONS = [
     "What is the capital of France?",
     "What is 3 plus 4?",
@@ -95,11 +96,12 @@ def make_cases(models: list[str | None]) -> list[Case]:
                 {"messages": messages, "max_tokens": 30, "stop": ["a"], "stream": True},
             ):
                 cases.append(Case("/v1/chat/completions", json.dumps({**body, **chosen})))
-            cases.append(Case("/chat", json.dumps({"prompt": question, **chosen})))
+            cases.append(Case("/chat", json.dumps({"prompt": question, "generate_kwargs": SHORT, **chosen})))
             cases.append(
                 Case("/v1/completions", json.dumps({"prompt": question, "max_tokens": 20, "n": 2, "seed": 5, **chosen}))
             )
-            cases.append(Case("/v1/responses", json.dumps({"input": question, "stream": True, **chosen})))
+            body = {"input": question, "stream": True, "max_output_tokens": 24, **chosen}
+            cases.append(Case("/v1/responses", json.dumps(body)))
     return cases
 
 
@@ -110,7 +112,6 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
     await server.start()
     cases = make_cases([None, "base", *(flag.partition("=")[0] for flag in arguments.adapter)])
     expected = {case: await ask(server, case) for case in cases}
-    assert expected == {case: await ask(server, case) for case in cases}, "answers must be repeatable"
     tally = Tally()
     half = arguments.seconds / 2
     begun = time.monotonic()
@@ -187,6 +188,7 @@ async def client(
                 tally.done["met no server"] += 1
             elif generation in server.drained:
                 tally.lost_in_drain += 1
+                print(f"lost while draining: {case.path} {error!r}", file=sys.stderr)
             else:
                 tally.wrong.append(f"{case}: {error!r}")
             await asyncio.sleep(0.05)

@@ -25,9 +25,9 @@ from .settings import ServerSettings, ServeSettings
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LAST_REQUESTS = 0.25
-"""Seconds after the port was closed in which open connections may still send a request. uvicorn alone would cut them
-off, and their clients could not know whether the request had been taken."""
+LAST_REQUESTS = 1.0
+"""Most seconds, after the port was closed, for clients that have connected to send their request. uvicorn alone would cut
+them off, and they could not know whether the request had been taken."""
 LOG_FORMAT = "%(levelname)s %(asctime)s %(filename)s:%(lineno)d] %(message)s"
 """Kaito's format; its end-to-end tests look for two of the lines."""
 
@@ -139,12 +139,20 @@ class _Server(uvicorn.Server):
         self._state = state
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stops listening, waits for requests that are on their way over open connections, then does what uvicorn
-        does."""
+        """Takes what has connected, stops listening, waits for requests on their way, then does what uvicorn does."""
+        for listener in sockets or []:
+            listener.listen(0)
+        for _ in range(3):
+            # Each turn of the loop accepts what waits in the kernel; closing the port would reset it.
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
-        if not self.force_exit:
-            await asyncio.sleep(LAST_REQUESTS)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while not self.force_exit and loop.time() < begun + LAST_REQUESTS:
+            await asyncio.sleep(0.05)
+            if all(getattr(connection, "cycle", None) is not None for connection in self.server_state.connections):
+                break
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -290,5 +290,17 @@ async def test_memory_for_keys_and_values_bounds_what_runs_together(start: Start
     while not all(task.done() for task in texts):
         most = max(most, engine.stats().running)
         await asyncio.sleep(0.001)
+        assert engine._decoder.cache.nbytes <= token_bytes * 100
     assert most <= 2
     assert [task.result() for task in texts] == [expected_text(engine, model, p, n) for p, n in cases]
+
+
+async def test_one_long_request_does_not_make_room_for_many_of_its_length(start: Start, model: Any) -> None:
+    token_bytes = 2 * 2 * 2 * 16 * 4
+    engine = start(cache_bytes=token_bytes * 400, max_rows=8)
+    long, short = prompt_of(200), [prompt_of(9, n) for n in range(8)]
+    assert await text_of(engine, make_request(long, max_tokens=4)) == expected_text(engine, model, long, 4)
+    texts = await asyncio.gather(*(text_of(engine, make_request(p, max_tokens=12)) for p in short))
+    assert texts == [expected_text(engine, model, p, 12) for p in short]
+    assert engine._decoder.cache.nbytes <= token_bytes * 400
+    assert await text_of(engine, make_request(long, max_tokens=4)) == expected_text(engine, model, long, 4)

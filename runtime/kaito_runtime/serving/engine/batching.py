@@ -51,6 +51,7 @@ class BatchingEngine:
             token_bytes = self._warm_up()
         except Exception as error:  # whatever an unusual architecture raises, it means this
             raise UnsupportedModel(f"{type(model).__name__} does not run on rows: {error}") from error
+        self._decoder.cache.budget = max(1, limits.cache_bytes // max(1, token_bytes))
         self._context_length = max(1, min(length, limits.cache_bytes // max(1, token_bytes)))
         self._mail: list[tuple[_Listener, Piece | Exception]] = []
         self._scheduler = Scheduler(self._decoder, self._layers, limits, token_bytes=token_bytes, flush=self._deliver)

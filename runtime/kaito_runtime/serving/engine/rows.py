@@ -30,6 +30,8 @@ class RowCache(Cache):
         self._values: list[torch.Tensor | None] = [None] * layers
         self._max_rows = max_rows
         self._max_length = max_length
+        self.budget = max_rows * max_length
+        """Most tokens of all rows together that there may be memory for."""
         self._rows = 0
         self._length = 0
         self._first = 0
@@ -39,18 +41,25 @@ class RowCache(Cache):
         self._row_index: torch.Tensor | None = None
 
     def reserve(self, rows: int, length: int) -> None:
-        """Makes room for `rows` rows of `length` tokens; what is stored stays. Grows by doubling, within the limits
-        given at the start."""
-        if rows > self._rows:
-            self._rows = min(self._max_rows, max(rows, 2 * self._rows))
-        if length > self._length:
-            rounded = -(-length // LENGTH_STEP) * LENGTH_STEP
-            self._length = min(self._max_length, max(rounded, 2 * self._length))
+        """Makes room for `rows` rows of `length` tokens, the longest of all active rows; what is active stays stored.
+
+        Grows by doubling, so that growing is rare; where that would pass `budget`, to exactly what is asked, which
+        may be fewer rows or shorter ones than before.
+        """
+        if rows <= self._rows and length <= self._length:
+            return
+        grown_rows = self._rows if rows <= self._rows else min(self._max_rows, max(rows, 2 * self._rows))
+        rounded = -(-length // LENGTH_STEP) * LENGTH_STEP
+        grown_length = self._length if length <= self._length else min(self._max_length, max(rounded, 2 * self._length))
+        if grown_rows * grown_length > self.budget:
+            grown_rows, grown_length = rows, length
+        self._rows, self._length = grown_rows, grown_length
         for stored in (self._keys, self._values):
             for layer, old in enumerate(stored):
-                if old is not None and old.shape[0] * old.shape[2] != self._rows * self._length:
+                if old is not None:
                     fresh = old.new_zeros(self._rows, old.shape[1], self._length, old.shape[3])
-                    fresh[: old.shape[0], :, : old.shape[2]] = old
+                    kept_rows, kept_length = min(old.shape[0], self._rows), min(old.shape[2], self._length)
+                    fresh[:kept_rows, :, :kept_length] = old[:kept_rows, :, :kept_length]
                     stored[layer] = fresh
 
     def release(self) -> None:

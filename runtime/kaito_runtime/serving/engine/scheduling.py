@@ -236,7 +236,8 @@ class Scheduler:
         starts = [min(fed, len(s.prompt) - 1) for s in group]
         tokens = [s.prompt[start : fed + width] for s, start in zip(group, starts, strict=True)]
         reach = max(starts) + max(map(len, tokens))
-        self._decoder.cache.reserve(first + len(group), reach)
+        longest = max([reach, *(s.fed + 1 for s in self._running)])
+        self._decoder.cache.reserve(first + len(group), longest)
         self._layers.aim([s.variant for s in group])
         logits = self._decoder.step(first, tokens, starts)
         self._steps += 1
@@ -254,8 +255,8 @@ class Scheduler:
 
     def _decode(self) -> None:
         rows = self._running
-        reach = max(s.fed for s in rows) + 1
-        self._decoder.cache.reserve(len(rows) + len(self._filling), reach)
+        longest = max([*(s.fed + 1 for s in rows), *(min(s.fed, len(s.prompt)) for s in self._filling)])
+        self._decoder.cache.reserve(len(rows) + len(self._filling), longest)
         self._layers.aim([s.variant for s in rows])
         logits = self._decoder.step(0, [[s.last] for s in rows], [s.fed for s in rows])
         self._steps += 1
