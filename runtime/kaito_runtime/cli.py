@@ -91,6 +91,8 @@ def main() -> None:
     """Run the command line; an expected failure becomes one sentence and its exit code (see `exitcodes`)."""
     try:
         app()
+    except SystemExit as end:
+        _leave(end)
     except RuntimeFailure as failure:
         report_failure(str(failure))
         sys.exit(failure.code)
@@ -101,6 +103,15 @@ def main() -> None:
         _leave_quietly()
     except Exception as error:
         _unexpected(error)
+
+
+def _leave(end: SystemExit) -> NoReturn:
+    """End with the code of `end`; once torch is loaded, without the seconds that taking it down would cost."""
+    if "torch" in sys.modules and isinstance(end.code, int | None):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code or 0)
+    raise end
 
 
 def _unexpected(error: Exception) -> NoReturn:

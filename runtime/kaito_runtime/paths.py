@@ -35,6 +35,12 @@ def locate(path: str | Path, environment: Mapping[str, str] = os.environ) -> Pat
     return base / place.relative_to("/")
 
 
+def in_contract(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return `text` with the host's path of the container's root taken away: what a user of the container knows."""
+    root = environment.get(ROOT_VARIABLE, "").rstrip("/")
+    return text.replace(root + "/", "/") if root else text
+
+
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for things that can be made again (stand-in models); not created here.
 

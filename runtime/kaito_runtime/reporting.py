@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
+from kaito_runtime.paths import in_contract
+
 FORMAT_VARIABLE: Final = "KAITO_LOG_FORMAT"
 TERMINATION_VARIABLE: Final = "KAITO_TERMINATION_LOG"
 _TERMINATION_LOG: Final = "/dev/termination-log"
@@ -28,7 +30,11 @@ _lock = threading.Lock()
 def log(event: str, *, level: str = "info", stream: TextIO | None = None, **fields: Value) -> None:
     """Write one line about `event` to stdout (or `stream`); fields that are None are left out."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    present = {name: value for name, value in fields.items() if value is not None}
+    present = {
+        name: in_contract(value) if isinstance(value, str) else value
+        for name, value in fields.items()
+        if value is not None
+    }
     if os.environ.get(FORMAT_VARIABLE) == "json":
         line = json.dumps({"time": now, "level": level, "event": event, **present}, ensure_ascii=False)
     else:
@@ -49,6 +55,7 @@ def _plain(value: Value) -> str:
 
 def report_failure(sentence: str) -> None:
     """Say `sentence` as the last line of stderr and as the container's termination message."""
+    sentence = in_contract(sentence)
     named = os.environ.get(TERMINATION_VARIABLE)
     place = Path(named or _TERMINATION_LOG)
     if named or place.exists():

@@ -71,6 +71,7 @@ def push(
 
     The same adapter and annotations give the same digest. With --wait, fine_tuning_completed.txt is waited for, and
     push_completed.json or push_failed.txt is left in the folder; a tuning process that fails or dies ends the wait.
+    Credentials are tried before the wait: a registry that refuses them then ends it at once, and the tuning with it.
 
     Exit codes: 0 pushed; 2 not a reference; 64 bad docker configuration; 65 no adapter; 66 not found; 69 registry not
     reachable; 75 tuning failed for a passing reason; 77 refused.
@@ -83,7 +84,7 @@ def push(
         )
     except RuntimeFailure as failure:
         if wait and folder.is_dir():
-            sentinels.write_atomically(folder / sentinels.PUSH_FAILED, f"{failure}\n")
+            sentinels.report_push_failed(folder, failure)
         raise
     if wait:
         body = json.dumps({"reference": image, "digest": digest})
@@ -95,7 +96,7 @@ def _push(
     image: str, folder: Path, *, wait: bool, annotations: dict[str, str], docker_config: Path | None, attempts: int
 ) -> str:
     from kaito_runtime.images.credentials import config_files, find_credentials
-    from kaito_runtime.images.pushing import push_adapter
+    from kaito_runtime.images.pushing import check_access, push_adapter
     from kaito_runtime.images.references import parse_reference
     from kaito_runtime.images.waiting import Watch
     from kaito_runtime.mirrors import load_mirrors
@@ -105,6 +106,8 @@ def _push(
     credentials = find_credentials(reference, config_files(_docker_folder(docker_config)))
     mirrors = load_mirrors()
     if wait:
+        with _client() as client:
+            check_access(client, reference, credentials=credentials, mirrors=mirrors)
         log("waiting", sentinel=str(folder / sentinels.COMPLETED))
         Watch(folder).until_tuned()
     with _client() as client:

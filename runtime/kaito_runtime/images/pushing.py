@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kaito_runtime.errors import Refused
+from kaito_runtime.errors import Refused, RuntimeFailure
 from kaito_runtime.images.credentials import Credential
 from kaito_runtime.images.packing import Image, pack_adapter
 from kaito_runtime.images.references import Reference
 from kaito_runtime.images.registry import Repository
 from kaito_runtime.mirrors import MirrorMap
+from kaito_runtime.reporting import log
 from kaito_runtime.transfer.retrying import Patience
 
 if TYPE_CHECKING:
@@ -47,6 +48,28 @@ def push_adapter(
                 return image.digest
         assert refusal is not None
         raise refusal
+
+
+def check_access(
+    client: "httpx.Client", reference: Reference, *, credentials: Sequence[Credential], mirrors: MirrorMap
+) -> None:
+    """Find out whether the registry lets us push, by beginning an upload and giving it up again.
+
+    Raises Refused when every credential is refused. A registry that does not answer now may do so later: no error.
+    """
+    refusal: Refused | None = None
+    for credential in credentials or (None,):
+        try:
+            Repository(client, reference, credential, mirrors, Patience(attempts=1)).try_upload()
+        except Refused as refused:
+            refusal = refused
+        except RuntimeFailure as failure:
+            log("push-untested", level="warning", why=str(failure))
+            return
+        else:
+            return
+    assert refusal is not None
+    raise refusal
 
 
 def _push(repository: Repository, image: Image, config: Path) -> None:

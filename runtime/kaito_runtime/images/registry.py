@@ -106,6 +106,12 @@ class Repository:
         if not self.has_blob(digest):
             patiently(f"{self.address}/blobs/uploads/", lambda: self._upload(path, digest), self.patience)
 
+    def try_upload(self) -> None:
+        """Begin an upload and give it up: succeeds exactly where `upload` is allowed to."""
+        location = self._location(self._request("POST", "/blobs/uploads/"))
+        with contextlib.suppress(RuntimeFailure):  # some registries cannot cancel; they forget it by themselves
+            self._request("DELETE", location)
+
     def _upload(self, path: Path, digest: str) -> None:
         with self._open("POST", "/blobs/uploads/") as started:
             location = self._location(started)
@@ -139,7 +145,7 @@ class Repository:
                 response.read()
                 return response
 
-        return patiently(f"{method} {self.address}{path}", attempt, self.patience)
+        return patiently(f"{method} {path if '://' in path else self.address + path}", attempt, self.patience)
 
     @contextlib.contextmanager
     def _open(

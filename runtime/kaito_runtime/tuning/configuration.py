@@ -265,7 +265,9 @@ def _check(config: TrainingConfig, source: str, method: Method | None) -> None:
             raise BadConfig(f"{source}: TrainingArguments.{key} must be no, steps or epoch")
 
 
-def target_modules_from_environment(environment: Mapping[str, str] = os.environ) -> list[str] | None:
+def target_modules_from_environment(environment: Mapping[str, str] = os.environ) -> str | list[str] | None:
     """Return the modules that the operator names for presets whose architecture peft would get wrong."""
+    if environment.get("DEFAULT_TARGET_MODULES", "").strip() == "all-linear":
+        return "all-linear"
     names = [name.strip() for name in environment.get("DEFAULT_TARGET_MODULES", "").split(",")]
     return [name for name in names if name] or None

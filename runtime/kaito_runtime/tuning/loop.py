@@ -115,8 +115,11 @@ class Loop:
         unset = {torch.bfloat16: self._settings.bf16 is None, torch.float16: self._settings.fp16 is None}
         return dtype if unset.get(dtype) else None
 
-    def run(self, *, done: int, save: Callable[[int], None]) -> None:
-        """Do the steps after the first `done`; call `save(step)` where the plan says so."""
+    def run(self, *, done: int, save: Callable[[int], None], check: Callable[[], None] | None = None) -> None:
+        """Do the steps after the first `done`; call `save(step)` where the plan says so, and `check()` at each one.
+
+        What `check` raises ends the run.
+        """
         settings, plan = self._settings, self._plan
         seed = settings.seed if settings.data_seed is None else settings.data_seed
         step = done
@@ -134,6 +137,8 @@ class Loop:
             for group in groups[offset:]:
                 if step >= plan.steps:
                     break
+                if check:
+                    check()
                 loss, tokens = self._step(group, self._rate(step))
                 step += 1
                 self._progress.step(step, loss=loss, rate=settings.learning_rate * self._rate(step - 1), tokens=tokens)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from kaito_runtime import __version__, sentinels
+from kaito_runtime.errors import BadConfig, Refused
 from kaito_runtime.models.loading import count_parameters
 from kaito_runtime.models.quantizing import quantized_layers
+from kaito_runtime.paths import locate
 from kaito_runtime.reporting import log
 from kaito_runtime.tuning import adapting, checkpoints
 from kaito_runtime.tuning.dataset import Dataset, prepare
@@ -43,6 +45,7 @@ def run(request: Request) -> dict[str, Any]:
     """Tune, and return the summary that also lies in the output folder; the success sentinel is written last."""
     config, settings = request.config, request.config.training
     began = time.monotonic()
+    _stop_if_useless(request.output)
     import torch
 
     cpu = settings.use_cpu or not torch.cuda.is_available()
@@ -115,7 +118,7 @@ def run(request: Request) -> dict[str, Any]:
                 )
                 log("checkpoint", step=step)
 
-        loop.run(done=done, save=save)
+        loop.run(done=done, save=save, check=lambda: _stop_if_useless(request.output))
     finally:
         if metrics:
             metrics.close()
@@ -178,9 +181,6 @@ def _resume(request: Request, fingerprint: str, model: Any, loop: Loop, progress
     if request.fresh or wanted is False:
         return 0
     if isinstance(wanted, str) and wanted.lower() not in ("true", "yes"):
-        from kaito_runtime.errors import BadConfig
-        from kaito_runtime.paths import locate
-
         found = checkpoints.read(locate(wanted))
         if found is None:
             raise BadConfig(f"TrainingArguments.resume_from_checkpoint: {wanted} holds no complete checkpoint")
@@ -194,17 +194,34 @@ def _resume(request: Request, fingerprint: str, model: Any, loop: Loop, progress
     return found.step
 
 
+def _stop_if_useless(output: Path) -> None:
+    """Raise Refused when a pusher beside us has found that it will not be allowed to push."""
+    refusal = sentinels.push_refused(output)
+    if refusal:
+        raise Refused(f"tuning was given up because its result cannot be pushed: {refusal}")
+
+
 def _write_results(output: Path, model: Any, summary: dict[str, Any]) -> None:
     """Write adapter and summary, then the sentinel. The adapter's files appear whole or not at all."""
     output.mkdir(parents=True, exist_ok=True)
     part = output / ".adapter.part"
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(part)
+    _sort_names(part / "adapter_config.json")
     for path in sorted(part.iterdir()):
         path.replace(output / path.name)
     part.rmdir()
     sentinels.write_atomically(output / SUMMARY, json.dumps(summary, indent=1) + "\n")
     sentinels.report_completed(output)
+
+
+def _sort_names(config: Path) -> None:
+    """Sort the lists of names in an adapter's configuration: peft keeps sets, whose order differs between processes."""
+    document = json.loads(config.read_text(encoding="utf-8"))
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(document.get(key), list):
+            document[key] = sorted(document[key])
+    config.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _add_noise(model: Any, alpha: float) -> None:

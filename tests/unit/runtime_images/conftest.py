@@ -69,6 +69,9 @@ class FakeRegistry:
             if stored is None:
                 return httpx.Response(404, json={"errors": [{"code": "MANIFEST_UNKNOWN", "message": "unknown"}]})
             return httpx.Response(200, headers={"Content-Type": stored[0]}, content=stored[1])
+        if request.method == "DELETE":
+            self.uploads.pop(rest.removeprefix("uploads/"))
+            return httpx.Response(204)
         if request.method == "POST":
             key = f"up{len(self.uploads)}"
             self.uploads[key] = b""

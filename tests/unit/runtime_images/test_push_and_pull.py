@@ -8,7 +8,7 @@ from kaito_runtime.errors import BadData, NotFound, Refused, Unavailable
 from kaito_runtime.images.credentials import Credential
 from kaito_runtime.images.packing import pack_adapter
 from kaito_runtime.images.pulling import pull_data
-from kaito_runtime.images.pushing import push_adapter
+from kaito_runtime.images.pushing import check_access, push_adapter
 from kaito_runtime.images.references import parse_reference
 from kaito_runtime.images.registry import Repository
 from kaito_runtime.mirrors import MirrorMap
@@ -96,6 +96,15 @@ def test_wrong_credentials_are_refused_with_the_registrys_words(
     assert "UNAUTHORIZED: authentication required" in str(caught.value)
     assert "wrong" not in str(caught.value)
     assert pauses == []
+
+
+def test_credentials_are_tried_before_there_is_anything_to_push(client: httpx.Client, registry: Any) -> None:
+    check_access(client, IMAGE, credentials=[BAD, GOOD], mirrors=MirrorMap())
+    with pytest.raises(Refused, match="401"):
+        check_access(client, IMAGE, credentials=[BAD], mirrors=MirrorMap())
+    assert registry.uploads == {}
+    registry.faults = [httpx.ConnectError("Connection refused")]
+    check_access(client, IMAGE, credentials=[BAD], mirrors=MirrorMap())
 
 
 def test_every_credential_is_tried(client: httpx.Client, adapter: Path, patience: Patience) -> None:

@@ -1,9 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from kaito_runtime import sentinels
-from kaito_runtime.errors import BadData, TemporaryFailure
+from kaito_runtime.errors import BadData, Refused, TemporaryFailure
 from kaito_runtime.images.waiting import Watch
 
 
@@ -78,5 +79,17 @@ def test_the_pause_ends_with_the_pusher(tmp_path: Path, time: Time) -> None:
 def test_a_new_run_removes_what_the_last_one_said(tmp_path: Path) -> None:
     sentinels.report_completed(tmp_path)
     sentinels.report_failed(tmp_path, reason="r", message="m", permanent=False)
+    sentinels.report_push_failed(tmp_path, Refused("401"))
+    sentinels.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [sentinels.PUSH_FAILED]
+    assert sentinels.push_refused(tmp_path) == "401"
+    os.utime(tmp_path / sentinels.PUSH_FAILED, (0, 0))
     sentinels.clear(tmp_path)
     assert list(tmp_path.iterdir()) == []
+    assert sentinels.push_refused(tmp_path) is None
+
+
+def test_messages_name_the_containers_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAITO_CONTAINER_ROOT", str(tmp_path))
+    sentinels.report_push_failed(tmp_path, Refused(f"as in {tmp_path}/root/.docker/config.json"))
+    assert sentinels.push_refused(tmp_path) == "as in /root/.docker/config.json"
