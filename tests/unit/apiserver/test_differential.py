@@ -25,7 +25,7 @@ from tests.unit.apiserver.differential import Step, comparable, sequence
 
 COUNT = int(os.environ.get("KAITO_DIFFERENTIAL", "60"))
 FIRST = int(os.environ.get("KAITO_DIFFERENTIAL_FIRST", "0"))
-KNOWN_SHARE = 0.15
+KNOWN_SHARE = 0.1
 """Differences that are left are in the texts for nonsense (docs/embedded.md); more than this is a regression."""
 
 
@@ -107,13 +107,17 @@ async def play(session: aiohttp.ClientSession, url: str, token: str, steps: list
         if step.content_type:
             headers["Content-Type"] = step.content_type
         data = None if step.body is None else json.dumps(step.body)
-        async with session.request(step.method, url + step.path, data=data, headers=headers, ssl=False) as answer:
-            raw = await answer.read()
-            try:
-                document = orjson.loads(raw)
-            except orjson.JSONDecodeError:
-                document = raw.decode()
-            answers.append(comparable(answer.status, document))
+        try:
+            async with session.request(step.method, url + step.path, data=data, headers=headers, ssl=False) as answer:
+                raw = await answer.read()
+        except aiohttp.ServerDisconnectedError:
+            answers.append(None)  # the real server aborts a few requests: nothing to compare with
+            continue
+        try:
+            document = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            document = raw.decode()
+        answers.append(comparable(answer.status, document))
     return answers
 
 
@@ -134,7 +138,7 @@ async def test_random_sequences_are_answered_as_the_real_server_answers_them(api
                 play(session, real, "real", steps), play(session, api.url, api.token, steps)
             )
             for step, want, got in zip(steps, wanted, found, strict=True):
-                if want != got:
+                if want is not None and want != got:
                     different.append(f"seed {seed}: {step}\n  real {want}\n  ours {got}")
                     break
     print(f"{len(different)} of {COUNT} sequences differ")
