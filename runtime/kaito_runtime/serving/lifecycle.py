@@ -26,26 +26,27 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LAST_REQUESTS = 1.0
-"""Most seconds, after the port was closed, for clients that have connected to send their request. uvicorn alone would cut
-them off, and they could not know whether the request had been taken."""
+"""Most seconds, after the port was closed, for connected clients to send their request. uvicorn alone would cut them
+off, and they could not know whether the request had been taken."""
 LOG_FORMAT = "%(levelname)s %(asctime)s %(filename)s:%(lineno)d] %(message)s"
 """Kaito's format; its end-to-end tests look for two of the lines."""
 
 
 def run(settings: ServeSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises a `RuntimeFailure` when the model, an adapter or the address cannot be
-    used."""
+    """Serves until SIGTERM or SIGINT, then ends the process. Raises a `RuntimeFailure` when the model, an adapter or
+    the address cannot be used."""
     _set_up_logging()
     listener = _listen(settings.server)
     state = ServingState(settings.surfaces)
     failure = asyncio.run(_serve(settings, state, listener))
     if failure is not None:
         raise failure
-    if not state.loaded:
-        # Stopped while loading: a thread is still inside an import or a download and would be waited for.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+    # Everything accepted is answered and the engine has stopped, or loading was interrupted and its thread would be
+    # waited for. Either way there is nothing left to do, and the interpreter takes seconds to take torch apart.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _serve(settings: ServeSettings, state: ServingState, listener: socket.socket) -> RuntimeFailure | None:
