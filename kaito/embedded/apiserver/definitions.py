@@ -14,7 +14,7 @@ from kaito.embedded.apiserver.custom_strategy import CustomStrategy, CustomVersi
 from kaito.embedded.apiserver.discovery import CUSTOM_VERBS, version_priority
 from kaito.embedded.apiserver.kinds.model import Kind, Subresource
 from kaito.embedded.apiserver.resources import Conversion, Registry, Resource, ScalePaths
-from kaito.embedded.apiserver.store import Change, Entry, Event, Object, Store
+from kaito.embedded.apiserver.store import Change, Entry, Event, Object, ObjectKey, Store
 from kaito.embedded.apiserver.structural import resource as structural
 from kaito.embedded.apiserver.structural.columns import PrinterColumns
 from kaito.kube.clock import Clock
@@ -184,8 +184,6 @@ class Definitions:
 
 def is_terminating(store: Store, resource: Resource) -> bool:
     """Whether the definition behind a custom resource is on its way out (nothing new may be made)."""
-    from kaito.embedded.apiserver.store import ObjectKey
-
     entry = store.collection(DEFINITIONS).get(ObjectKey("", f"{resource.plural}.{resource.group}"))
     return entry is not None and _dies(entry.object)
 
