@@ -26,6 +26,7 @@ class Running:
     """A server that answers; `pids` are its processes."""
 
     access: Access
+    ca_pem: bytes
     pids: tuple[int, ...]
 
 
@@ -55,7 +56,7 @@ async def embedded(folder: Path) -> AsyncIterator[Running]:
     try:
         told = json.loads(await process.stdout.readline())
         access = Access(server=told["server"], ssl_context=trust(told["ca"]), authorization=f"Bearer {told['token']}")
-        yield Running(access, (process.pid,))
+        yield Running(access, told["ca"].encode(), (process.pid,))
     finally:
         process.stdin.close()
         await process.wait()
@@ -105,7 +106,7 @@ async def real(folder: Path) -> AsyncIterator[Running]:
             closing.push_async_callback(_end, process)
             pids.append(process.pid)
         await _ready(access, process)
-        yield Running(access, tuple(pids))
+        yield Running(access, authority.ca_pem, tuple(pids))
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -48,7 +48,7 @@ class Connection:
             raise RuntimeError(f"{method} {path} answered {status}: {content[:256].decode(errors='replace')}")
         return content
 
-    async def watch(self, path: str) -> AsyncIterator[dict[str, Any]]:
+    async def watch(self, path: str) -> AsyncGenerator[dict[str, Any]]:
         """The events of a watch, as they come."""
         status, _ = await self._send("GET", path, None, "application/json")
         if status != 200:
