@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 SECONDS_LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
@@ -68,6 +69,7 @@ def _build(text: str, values: list[int], microseconds: int, zone: str) -> dateti
         raise TimeError(f'parsing time "{text}": year out of range') from error
 
 
+@lru_cache(maxsize=4096)
 def canonical_time(text: str) -> str:
     """RFC 3339 in UTC, whole seconds (metav1.Time)."""
     if FAST.fullmatch(text):
@@ -76,6 +78,7 @@ def canonical_time(text: str) -> str:
     return format_time(parse(text))
 
 
+@lru_cache(maxsize=4096)
 def canonical_micro_time(text: str) -> str:
     """RFC 3339 in UTC with six digits of fraction (metav1.MicroTime)."""
     return format_micro_time(parse(text, MICRO_LAYOUT))

@@ -74,10 +74,15 @@ def evaluate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause
     causes: list[Cause] = []
     if not node.any_rules or value is None:
         return causes
-    if node.rules:
+    # What did not change cannot be wrong now, except for rules that look at the change. Most writes change the status
+    # only, and an evaluation costs more than this comparison.
+    asked = node.rules
+    if asked and _unchanged(value, old):
+        asked = tuple(rule for rule in asked if rule.is_transition)
+    if asked:
         self_value, old_value = _bound(node, value), ABSENT if old is ABSENT else _bound(node, old)
-        for rule in node.rules:
-            if cause := _check(rule, node, value, path, self_value, old_value, unchanged=_unchanged(value, old)):
+        for rule in asked:
+            if cause := _check(rule, value, path, self_value, old_value):
                 causes.append(cause)
     if isinstance(value, dict):
         before = old if isinstance(old, dict) else {}
@@ -93,12 +98,10 @@ def evaluate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause
 
 
 def _unchanged(value: Any, old: Any) -> bool:
-    return old is not ABSENT and same(value, old)
+    return value is old or (old is not ABSENT and value == old and same(value, old))
 
 
-def _check(
-    rule: Rule, node: Node, value: Any, path: str, self_value: Any, old_value: Any, *, unchanged: bool
-) -> Cause | None:
+def _check(rule: Rule, value: Any, path: str, self_value: Any, old_value: Any) -> Cause | None:
     if rule.is_transition and old_value is ABSENT and not rule.optional_old_self:
         return None
     variables = {"self": self_value}
@@ -111,12 +114,11 @@ def _check(
     try:
         if rule.program is None:
             rule.program = compile_program(rule.rule)
-        if rule.program.execute(context) is True or (unchanged and not rule.is_transition):
+        if rule.program.execute(context) is True:
             return None
     except Exception as error:  # CEL evaluation errors have no common base
         message = f"rule evaluation error: {error}: {rule.rule}"
         return Cause(where or "<nil>", f'Invalid value: "{type_name(value)}": {message}')
-    del node
     return _cause(rule, where, value, _message(rule, context))
 
 
