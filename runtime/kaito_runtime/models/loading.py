@@ -1,5 +1,6 @@
 """Loading a model and its tokenizer from whatever a reference names."""
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kaito_runtime.errors import BadConfig, BadData
-from kaito_runtime.models.quantizing import Quantization, keep_gradients
+from kaito_runtime.models.quantizing import Quantization, keep_gradients, plain_linear_layers, quantized_layers
 from kaito_runtime.models.resolving import resolve
 
 DTYPES: Final = {"float32", "float16", "bfloat16"}
@@ -44,10 +45,13 @@ def load(
     if where != "cpu" or quantization:
         options["device_map"] = {"": where} if isinstance(where, str) and where != "auto" else where
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=choose_dtype(dtype), **options)
+        with plain_linear_layers() if quantization and _is_falcon(folder) else contextlib.nullcontext():
+            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=choose_dtype(dtype), **options)
         tokenizer = load_tokenizer(folder, chat_template=chat_template, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         raise BadData(f"{reference} holds no model that can be loaded: {_first_line(error)}") from error
+    if quantization and not any(quantized_layers(model).values()):
+        raise BadConfig(f"no layer of {reference} can be quantised ({type(model).__name__}); load it without")
     keep_gradients(model)
     model.eval()
     return model, tokenizer
@@ -94,6 +98,13 @@ def count_parameters(folder: Path) -> int:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
     return total
+
+
+def _is_falcon(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] == "falcon")
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _first_line(error: BaseException) -> str:

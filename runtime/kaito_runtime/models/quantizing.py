@@ -1,5 +1,8 @@
 """How base weights are quantised (bitsandbytes), and the repair that makes tuning on them right on every CPU."""
 
+import contextlib
+import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,6 +61,24 @@ def quantized_layers(model: Any) -> dict[int, int]:
     """
     names = [type(module).__name__ for module in model.modules()]
     return {4: names.count("Linear4bit"), 8: names.count("Linear8bitLt")}
+
+
+@contextlib.contextmanager
+def plain_linear_layers() -> Iterator[None]:
+    """Have Falcon made of torch's own linear layers while a model is loaded.
+
+    transformers quantises modules that are exactly `nn.Linear`; Falcon's are of a subclass that computes the same, and
+    would silently stay as they are.
+    """
+    import torch
+
+    falcon: Any = importlib.import_module("transformers.models.falcon.modeling_falcon")
+    own = falcon.FalconLinear
+    falcon.FalconLinear = torch.nn.Linear
+    try:
+        yield
+    finally:
+        falcon.FalconLinear = own
 
 
 def keep_gradients(model: Any) -> None:

@@ -146,19 +146,11 @@ def _gpus() -> int:
 
 
 def _launch(count: int) -> None:
-    """Run this same command as `count` processes under accelerate; return when all have succeeded."""
-    launcher = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--num_processes",
-        str(count),
-        "--num_machines",
-        "1",
-    ]
-    launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    if _gpus() < count:
-        launcher.append("--cpu")
+    """Run this same command as `count` processes that know of each other; return when all have succeeded.
+
+    torch's own launcher: accelerate, which the processes use to work together, takes up what it sets, also on a CPU.
+    """
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
     command = [*launcher, "--module", "kaito_runtime", *sys.argv[1:]]
     log("launching", processes=count)
     child = subprocess.Popen(command)

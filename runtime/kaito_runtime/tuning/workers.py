@@ -1,4 +1,4 @@
-"""The processes that tune together: one, or several under `accelerate launch` with one GPU (or CPU share) each."""
+"""The processes that tune together: one, or several that torch launched, with one GPU (or CPU share) each."""
 
 import os
 from typing import Any, Protocol
@@ -40,7 +40,7 @@ class Alone:
 
 
 class Accelerated:
-    """One of several processes that `accelerate launch` started."""
+    """One of several processes that were launched together."""
 
     def __init__(self, *, cpu: bool) -> None:
         import accelerate
