@@ -68,6 +68,13 @@ def start_daemon(name: str, tier: str, options: ClusterOptions, progress: Progre
     if state.running:
         raise ClusterError(f"cluster {name} is running already (pid {state.pid}); end it with: kaito down")
     folder.create()
+    kept_tier = folder.settings().get("tier", tier)
+    if kept_tier != tier:
+        raise ClusterError(
+            f"cluster {name} was made with --cluster {kept_tier}; delete it with `kaito down --purge`, "
+            "or give this one another --name"
+        )
+    folder.remember(tier=tier)
     arguments = ["--name", name, "--tier", tier, "--operator", options.operator, "--controllers", options.controllers]
     arguments += ["--provider", options.provider]
     if options.images:

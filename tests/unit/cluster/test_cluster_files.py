@@ -9,6 +9,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from kaito.cluster.base import ClusterError, ClusterOptions
+from kaito.cluster.daemon import start_daemon
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig
 from kaito.cluster.mirrors import MirrorMap, model_mirrors
@@ -37,6 +39,15 @@ def test_settings_are_remembered_together(tmp_path: Path) -> None:
     folder.remember(registry_port=2)
     folder.remember(api_port=3)
     assert folder.settings() == {"api_port": 3, "registry_port": 2}
+
+
+def test_a_cluster_is_not_started_as_another_tier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = ClusterFolder.named("mine")
+    folder.create()
+    folder.remember(tier="embedded")
+    with pytest.raises(ClusterError, match="was made with --cluster embedded"):
+        start_daemon("mine", "envtest", ClusterOptions(), print)
 
 
 def test_relative_mirrors_are_found_beside_their_file_and_missing_ones_named(tmp_path: Path) -> None:
