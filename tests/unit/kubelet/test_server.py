@@ -348,6 +348,25 @@ async def test_port_forward_over_plain_channels(real, http):
         assert got.startswith(b"HTTP/1.0 200")
 
 
+async def test_port_forward_without_a_protocol_uses_plain_channels_and_ends_with_the_last_port(real, http):
+    await serving(real)
+    async with http.ws_connect("/portForward/ns/web", params=[("ports", "8123"), ("ports", "8123")]) as socket:
+        assert socket.protocol is None
+        for channel in range(4):
+            assert (await socket.receive_bytes())[0] == channel
+        await socket.send_bytes(b"\0GET / HTTP/1.0\r\n\r\n")
+        first = b""
+        while b"</html>" not in first:
+            first += (await socket.receive_bytes())[1:]
+        await socket.send_bytes(b"\2GET / HTTP/1.0\r\n\r\n")
+        second = b"".join([message.data[1:] async for message in socket])
+        assert second.endswith(first[-20:])
+    async with http.ws_connect("/portForward/ns/web", params={"ports": "1"}) as socket:
+        told = [message.data async for message in socket][2:]
+    assert [message[0] for message in told] == [1]
+    assert b"connection refused" in told[0]
+
+
 async def test_a_port_forward_to_a_pod_that_does_not_run_is_refused(real, http):
     real.pod("done", {"command": ["true"]}, restartPolicy="Never")
     await real.until(lambda: real.status("done")["phase"] == "Succeeded")

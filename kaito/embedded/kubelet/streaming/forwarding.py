@@ -118,13 +118,16 @@ async def forward_channels(socket: web.WebSocketResponse, pod_name: str, pod_ip:
     Each channel starts with the port's number, two bytes, little end first. Source: the kubelet's websocket.go.
     """
     writers: dict[int, asyncio.StreamWriter] = {}
+    open_channels = {2 * index for index in range(len(ports))}
     tasks: list[asyncio.Task[None]] = []
 
     async def from_pod(channel: int, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(64 * 1024):
                 await socket.send_bytes(bytes([channel]) + data)
-            await socket.close()
+            open_channels.discard(channel)
+            if not open_channels:
+                await socket.close()
 
     try:
         for index, port in enumerate(ports):
@@ -135,8 +138,11 @@ async def forward_channels(socket: web.WebSocketResponse, pod_name: str, pod_ip:
                 reader, writers[2 * index] = await connect(pod_name, pod_ip, port)
             except ConnectionError as problem:
                 await socket.send_bytes(bytes([2 * index + 1]) + str(problem).encode())
+                open_channels.discard(2 * index)
                 continue
             tasks.append(asyncio.get_running_loop().create_task(from_pod(2 * index, reader)))
+        if not open_channels:
+            await socket.close()
         async for message in socket:
             if message.type == WSMsgType.BINARY and message.data and (writer := writers.get(message.data[0])):
                 writer.write(message.data[1:])

@@ -77,7 +77,8 @@ class StreamHandlers:
     ) -> web.StreamResponse:
         socket = _socket((forwarding.TUNNEL, forwarding.CHANNEL_PROTOCOL))
         offered = _offered_subprotocols(request)
-        if not {forwarding.TUNNEL, forwarding.CHANNEL_PROTOCOL} & set(offered):
+        # A client that names no protocol means the plain channels (the kubelet's protocol ""); kr8s is one.
+        if offered and not {forwarding.TUNNEL, forwarding.CHANNEL_PROTOCOL} & set(offered):
             raise _no_protocol(offered, (forwarding.TUNNEL, forwarding.CHANNEL_PROTOCOL))
         if forwarding.TUNNEL in offered:
             await socket.prepare(request)
