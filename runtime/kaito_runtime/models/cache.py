@@ -34,6 +34,8 @@ def cached_or_built(key: str, build: Callable[[Path], None], *, waiting: Callabl
         try:
             folder.chmod(0o755)
             build(folder)
+            for path in folder.iterdir():
+                path.chmod(0o644)
             folder.rename(place)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

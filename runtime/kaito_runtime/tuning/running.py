@@ -209,6 +209,7 @@ def _write_results(output: Path, model: Any, summary: dict[str, Any]) -> None:
     model.save_pretrained(part)
     _sort_names(part / "adapter_config.json")
     for path in sorted(part.iterdir()):
+        path.chmod(0o644)  # the pusher may be another user; safetensors writes for the owner alone
         path.replace(output / path.name)
     part.rmdir()
     sentinels.write_atomically(output / SUMMARY, json.dumps(summary, indent=1) + "\n")
