@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from kaito.cluster.tiers import missing_for
 from tests.e2e.conftest import kaito
@@ -167,7 +166,7 @@ def driven(body: str, bare: Kubectl) -> Iterator[Kubectl]:
 
 
 def test_real_controllers_run_workloads_and_collect_what_is_deleted(driven: Kubectl, body: str) -> None:
-    driven.apply(yaml.safe_dump_all(workloads()))
+    driven.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": workloads()}))
     driven("rollout", "status", "deployment/web", "--timeout=40s")
     driven("rollout", "status", "statefulset/db", "--timeout=40s")
     driven("wait", "--for=condition=Complete", "job/once", "--timeout=40s")

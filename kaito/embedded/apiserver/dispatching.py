@@ -70,7 +70,7 @@ class Dispatcher:
         path = "/" + call.info.path.strip("/")
         parts = path.strip("/").split("/")
         if call.info.verb not in ("get", "head"):
-            if parts[0] in ("api", "apis") or path in ("/version", "/openapi/v3"):
+            if parts[0] in ("api", "apis") or path in ("/version", "/openapi/v2", "/openapi/v3"):
                 raise method_not_allowed()
             if parts[0] not in CHECKS:
                 raise page_not_found()

@@ -94,7 +94,7 @@ async def version(call: Call) -> web.StreamResponse:
 async def paths(call: Call, registry: Registry) -> web.StreamResponse:
     """The index at `/`."""
     found = {"/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics"}
-    found |= {"/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"}
+    found |= {"/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version"}
     for group, versions in registry.groups().items():
         if group:
             found |= {f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)}

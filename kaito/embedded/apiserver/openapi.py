@@ -1,4 +1,4 @@
-"""OpenAPI v3: the index, the documents of built-in groups as recorded, those of custom resources as defined."""
+"""OpenAPI: the v3 index, documents of built-in groups as recorded and of custom resources as defined, and v2."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import page_not_found
 from kaito.embedded.apiserver.openapi_custom import custom_document
 from kaito.embedded.apiserver.resources import Registry
-from kaito.embedded.apiserver.schemas import documents
+from kaito.embedded.apiserver.schemas import documents, swagger
 
 
 class OpenApi:
-    """Answers /openapi/v3 and what is below it; /openapi/v2 is not served (kubectl takes its 404)."""
+    """Answers /openapi/v2, /openapi/v3 and what is below that."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -29,6 +29,12 @@ class OpenApi:
         if path == "/openapi/v3":
             self._refresh()
             return text_response(self._index.decode())
+        if path == "/openapi/v2":
+            if any(name in call.headers.get("Accept", "") for name in swagger.PROTOBUF_TYPES):
+                body = await asyncio.to_thread(swagger.openapi_v2_protobuf)
+                headers = {**call.answer_headers(), "Content-Type": swagger.PROTOBUF_TYPES[1]}
+                return web.Response(body=body, headers=headers)
+            return await send(call, await asyncio.to_thread(swagger.openapi_v2))
         prefix = "/openapi/v3/"
         if not path.startswith(prefix):
             raise page_not_found()

@@ -1,4 +1,4 @@
-"""OpenAPI documents: those of the built-in group versions as the real server gives them, and v2 made from the same."""
+"""OpenAPI v3 documents of the built-in group versions, as the real server gives them."""
 
 from __future__ import annotations
 
@@ -50,29 +50,12 @@ def definition(name: str) -> Json:
     return found
 
 
-@functools.cache
-def openapi_v2() -> bytes:
-    """A Swagger 2.0 document with every definition; its paths are left out, clients that need them read v3."""
-    text = orjson.dumps(_data()["definitions"]).replace(REFERENCE.encode(), b"#/definitions/")
-    definitions = orjson.loads(text)
-    return orjson.dumps(
-        {
-            "swagger": "2.0",
-            "info": {"title": "Kubernetes", "version": "v1.34.4"},
-            "paths": {},
-            "definitions": {name: _without_all_of(schema) for name, schema in definitions.items()},
-        }
-    )
+def definitions() -> Json:
+    """Every shared definition by name; not to be changed."""
+    found: Json = _data()["definitions"]
+    return found
 
 
-def _without_all_of(schema: Any) -> Any:
-    """v2 writes a reference with neighbours as the reference alone."""
-    if isinstance(schema, list):
-        return [_without_all_of(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    all_of = schema.get("allOf")
-    if isinstance(all_of, list) and len(all_of) == 1:
-        kept = {key: value for key, value in schema.items() if key not in ("allOf", "default")}
-        return {**kept, **all_of[0]}
-    return {key: _without_all_of(value) for key, value in schema.items()}
+def paths() -> Json:
+    """The path items of all documents; not to be changed."""
+    return {name: item for document in _data()["documents"].values() for name, item in document["paths"].items()}
