@@ -10,7 +10,7 @@ from typing import Literal, cast
 import yaml
 from pydantic import ValidationError
 
-from kaito.cli.main import EXIT_FAILED, EXIT_USAGE
+from kaito.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
 from kaito.cluster.daemon import DaemonState, read_state, start_daemon, stop_daemon
 from kaito.cluster.kubeconfigs import merge_kubeconfig

@@ -9,11 +9,7 @@ from typing import Annotated
 
 import typer
 
-EXIT_FAILED = 1
-"""A scenario or a cluster failed."""
-EXIT_USAGE = 2
-"""The command line or a file given to it is wrong."""
-EXIT_INTERRUPTED = 130
+from kaito.cli.exit_codes import EXIT_INTERRUPTED
 
 app = typer.Typer(
     name="kaito",

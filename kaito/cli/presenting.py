@@ -16,7 +16,7 @@ from rich.text import Text
 from kaito.scenario.evidence import StepRecord
 
 BARS = "▁▂▃▄▅▆▇█"
-SHOWN = ("cluster", "workspace", "node", "pod", "loss", "adapter", "service", "problem")
+SHOWN = ("cluster", "phase", "workspace", "node", "pod", "loss", "adapter", "service", "problem")
 """The subjects of the live view, in order."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kaito.cli.main import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from kaito.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from kaito.cli.presenting import LivePresenter, PlainPresenter
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
 from kaito.cluster.folders import ClusterFolder
@@ -32,18 +32,25 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
         return EXIT_USAGE
     try:
         loaded = load_scenario(path)
-        out.mkdir(parents=True, exist_ok=True)
-    except (ScenarioFileError, OSError) as error:
+    except ScenarioFileError as error:
         print(error, file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _log_to(out / "cluster.log")
+    except OSError as error:
+        print(f"--out {out}: {error.filename} cannot be written: {error.strerror}", file=sys.stderr)
         return EXIT_USAGE
     record = new_record(loaded, tier)
     live = console.is_terminal and not plain
-    log = out / "cluster.log"
-    _log_to(log)
     presenter = LivePresenter(console) if live else PlainPresenter(lambda line: print(line, flush=True))
     with presenter:
         interrupted = asyncio.run(_run(loaded, tier, record, presenter))
-    write_reports(record, out)
+    try:
+        write_reports(record, out)
+    except OSError as error:
+        print(f"the reports cannot be written to {out}: {error.strerror}", file=sys.stderr)
+        return EXIT_FAILED
     if interrupted:
         print("interrupted; everything that was started has been stopped", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kaito.cli.main import EXIT_FAILED
+from kaito.cli.exit_codes import EXIT_FAILED
 from kaito.cluster.base import ClusterError
 from kaito.cluster.daemon import hold
 from kaito.cluster.folders import ClusterFolder
