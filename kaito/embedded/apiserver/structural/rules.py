@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import cel
-
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.schemas import times
+from kaito.embedded.apiserver.structural import cel_engine
 from kaito.embedded.apiserver.structural.durations import parse_duration
 from kaito.embedded.apiserver.structural.functions import FUNCTIONS, unknown_calls
 from kaito.embedded.apiserver.structural.schema import ABSENT, Node, Rule
 from kaito.embedded.apiserver.structural.validation import correlated, same, type_name
 
+cel = cel_engine.load()
 PREFIXES: Final = {
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
