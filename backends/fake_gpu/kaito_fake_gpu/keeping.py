@@ -14,7 +14,7 @@ from kaito.catalog.skus import find_sku
 from kaito.kube.client import KubeClient
 from kaito.kube.clock import Clock
 from kaito.kube.controller import Controller, Key, Result, Temporary
-from kaito.kube.errors import AlreadyExists, NotFound
+from kaito.kube.errors import AlreadyExists, Conflict, NotFound
 from kaito.kube.informer import Informer
 from kaito.kube.objects import format_micro_time, format_time
 from kaito.kube.resources import CONFIG_MAPS, NODES
@@ -28,6 +28,8 @@ SELECTOR = f"{machines.PROVIDER_LABEL}={machines.PROVIDER_NAME}"
 RETRY_SECONDS = 1.0
 """Pause before a Node is written again whose predecessor is still there."""
 WORKERS = 8
+NO_GPUS = frozenset({FaultKind.PLUGIN_NEVER_READY, FaultKind.GPU_LOST})
+"""Faults of a running machine whose GPUs nobody shows."""
 
 
 class MachineKeeper:
@@ -73,8 +75,8 @@ class MachineKeeper:
             return None
         try:
             due = await self._step(machine)
-        except NotFound:
-            return None  # deleted meanwhile; the informer will say so
+        except (NotFound, Conflict):
+            return None  # deleted or written meanwhile; the informer will say so
         except OperationInProgress as error:
             raise Temporary(error.message, RETRY_SECONDS) from error
         if due is None:
@@ -118,12 +120,15 @@ class MachineKeeper:
         node = machines.node(
             request, self._gpu(request), annotations, self._options, adopted=FaultKind.NEVER_READY not in traits
         )
+        if self._speaks_for_kubelet(traits):
+            # As kubelets do, the Node is registered with its status: one write instead of three.
+            node["status"] = self._simulated_status(traits, gpus=None if delay else self._gpu(request).gpu_count)
         if FaultKind.DUPLICATE_NODE in traits:
             twin = {**node, "metadata": {**node["metadata"], "name": machines.node_name(request.name, 1)}}
             with contextlib.suppress(AlreadyExists):
                 await self._client.create(NODES, twin)
         try:
-            created = await self._client.create(NODES, node)
+            return {"kind": "Node", **await self._client.create(NODES, node)}
         except AlreadyExists:
             found = {"kind": "Node", **await self._client.get(NODES, node["metadata"]["name"])}
             former = machines.read(found)
@@ -132,27 +137,30 @@ class MachineKeeper:
                     f"node {request.name}: the Node object of the machine before is still there, held by finalizers"
                 ) from None
             return found
-        return {"kind": "Node", **await self._simulate_kubelet({"kind": "Node", **created}, traits)}
+
+    def _speaks_for_kubelet(self, traits: frozenset[str]) -> bool:
+        """Whether no kubelet will ever speak for the Node: simulated ones, and never-ready ones."""
+        return FaultKind.NEVER_READY in traits or self._options.substrate == "simulated"
 
     async def _simulate_kubelet(self, node: dict[str, Any], traits: frozenset[str]) -> dict[str, Any]:
-        """The Node with a kubelet's word on it, where no kubelet will ever speak: simulated ones, and never-ready
-        ones.
-        """
-        conditions = (node.get("status") or {}).get("conditions") or []
-        nobody = FaultKind.NEVER_READY in traits or self._options.substrate == "simulated"
-        if not nobody:
+        """The Node with a kubelet's word on it, where there is none."""
+        if not self._speaks_for_kubelet(traits):
             return node
+        conditions = (node.get("status") or {}).get("conditions") or []
         if not any(one["type"] == "Ready" for one in conditions):
             node = await self._patch_status(node["metadata"]["name"], self._simulated_status(traits))
         taints = (node.get("spec") or {}).get("taints") or []
         kept = [one for one in taints if one["key"] != "node.kubernetes.io/not-ready"]
         if kept != taints and FaultKind.NEVER_READY not in traits:
             # A real API server adds it to every new Node, and only a node lifecycle controller would take it away.
-            node = await self._client.patch(NODES, node["metadata"]["name"], {"spec": {"taints": kept}})
+            # Taints are replaced as a whole: only in the Node that was read, or the registration's would be undone.
+            version = {"resourceVersion": node["metadata"]["resourceVersion"]}
+            patch = {"metadata": version, "spec": {"taints": kept}}
+            node = await self._client.patch(NODES, node["metadata"]["name"], patch)
         return node
 
-    def _simulated_status(self, traits: frozenset[str]) -> dict[str, Any]:
-        """What a kubelet would say, where there is none."""
+    def _simulated_status(self, traits: frozenset[str], *, gpus: int | None = None) -> dict[str, Any]:
+        """What a kubelet would say, where there is none; with GPUs unless a device plugin has still to start."""
         now = format_time(self._clock.now())
         ready = FaultKind.NEVER_READY not in traits
         condition = {
@@ -164,6 +172,8 @@ class MachineKeeper:
             "lastTransitionTime": now,
         }
         resources = {"cpu": "24", "memory": "220Gi", "pods": "110"}
+        if gpus is not None and not traits & NO_GPUS:
+            resources[labels.GPU_RESOURCE] = str(gpus)
         return {"conditions": [condition], "capacity": dict(resources), "allocatable": dict(resources)}
 
     async def _start(self, machine: Machine) -> None:
@@ -175,7 +185,7 @@ class MachineKeeper:
 
     async def _assert_status(self, machine: Machine) -> None:
         """GPUs in capacity and allocatable, put back whenever they are missing or different."""
-        if machine.traits & {FaultKind.PLUGIN_NEVER_READY, FaultKind.GPU_LOST}:
+        if machine.traits & NO_GPUS:
             return
         wanted = str(self._gpu(machine.request).gpu_count)
         status = machine.obj.get("status") or {}
