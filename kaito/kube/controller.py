@@ -122,6 +122,8 @@ class Controller:
                 await self.process(key)
             finally:
                 self.queue.done(key)
+            # A reconcile that asks for itself again without ever waiting would keep everybody else from running.
+            await asyncio.sleep(0)
 
     async def process(self, key: Key) -> None:
         """One reconcile with its outcome put back into the queue; never raises but for cancellation."""

@@ -63,6 +63,22 @@ async def test_requeue_after_brings_a_key_back() -> None:
     await manager.stop()
 
 
+async def test_a_reconcile_that_never_waits_and_never_rests_lets_others_run() -> None:
+    async def reconcile(key: Key) -> Result:
+        if controller.reconciles > 1000:
+            raise Permanent("nobody else got a turn")
+        return Result(requeue_after=0)
+
+    controller = Controller("test", reconcile, clock=VirtualClock(), workers=1)
+    controller.queue.add(KEY)
+    running = asyncio.create_task(controller.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert 1 < controller.reconciles < 100
+
+
 def test_children_map_to_their_controller_or_to_what_their_labels_name() -> None:
     owner = {"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "name": "w", "uid": "u", "controller": True}
     child = config_map("c", ownerReferences=[owner], labels={"name": "w", "space": "s"})
