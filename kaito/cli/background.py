@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Literal, cast
 
-import yaml
 from pydantic import ValidationError
 
 from kaito.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
-from kaito.cluster.daemon import DaemonState, read_state, start_daemon, stop_daemon
-from kaito.cluster.kubeconfigs import merge_kubeconfig
+from kaito.cluster.daemon import DaemonState, name_option, read_state, start_daemon, stop_daemon
+from kaito.cluster.kubeconfigs import merge_kubeconfig, read_kubeconfig
 from kaito.cluster.mirrors import MirrorMap
+from kaito.scenario.yamlfiles import ScenarioFileError, read_document
 
 OPERATORS = ("kaito", "none")
 CONTROLLERS = ("all", "none")
@@ -49,6 +49,8 @@ def up_command(
             images=images,
             mirrors=_read_mirrors(mirrors) if mirrors else MirrorMap(),
         )
+        if kubeconfig is not None:
+            read_kubeconfig(kubeconfig)  # Better refused before anything has been started.
         state = start_daemon(name, tier, options, lambda text: print(f"  {text}", flush=True))
         if kubeconfig is not None and state.kubeconfig:
             merge_kubeconfig(Path(state.kubeconfig), into=kubeconfig, name=f"kaito-{name}")
@@ -86,17 +88,26 @@ def status_command(name: str, *, output: str) -> int:
         for key, value in state.as_json().items():
             print(f"{key + ':':<12} {str(value).lower() if isinstance(value, bool) else value}")
     else:
-        print(f"cluster {name} is not running; start it with: kaito up")
+        print(f"cluster {name} is not running; start it with: kaito up{name_option(name)}")
     return 0 if state.running else EXIT_FAILED
 
 
 def welcome(state: DaemonState) -> list[str]:
     """What `kaito up` prints: where the cluster is, and the next three commands."""
     example = "examples/fine-tuning/kaito_workspace_tuning_phi_3.yaml"
+    reached = (
+        [
+            "services:   ports below 1024 are closed to this user; from outside pods reach a service with",
+            f"            curl -x {state.http_proxy} http://$CLUSTERIP/chat … or kubectl port-forward",
+        ]
+        if state.http_proxy
+        else []
+    )
     return [
         f"cluster {state.name} is up: {state.server}",
         f"kubeconfig: {state.kubeconfig}",
         f"registry:   {state.registry} stands in for every *.azurecr.io; its Secret is kaito-registry",
+        *reached,
         "",
         "Next:",
         f"  export KUBECONFIG={state.kubeconfig}",
@@ -107,12 +118,17 @@ def welcome(state: DaemonState) -> list[str]:
 
 def _read_mirrors(path: Path) -> MirrorMap:
     try:
-        return MirrorMap.model_validate(yaml.safe_load(path.read_text()) or {}).resolved(path.parent)
+        _, data = read_document(path)
+        return MirrorMap.model_validate({} if data is None else data).resolved(path.parent)
+    except ScenarioFileError as error:
+        raise ValueError(f"--mirrors {error}") from error
+    except FileNotFoundError as error:
+        raise ValueError(f"--mirrors {path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        place = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ") if place else "write a mapping with urls and registries"
+        raise ValueError(f"--mirrors {path}: {f'{place}: ' * bool(place)}{said}") from error
 
 
 def _usage(message: str) -> int:

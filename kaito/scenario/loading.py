@@ -12,12 +12,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from kaito.cluster.mirrors import MirrorMap
 from kaito.scenario.schema import Fact, Scenario
+from kaito.scenario.yamlfiles import Location, ScenarioFileError, line_of, read_document, read_documents
 
-Location = tuple[int | str, ...]
-
-
-class ScenarioFileError(Exception):
-    """A scenario file, or a file it names, that cannot be used; the text is `file:line: what and what to do`."""
+__all__ = ["LoadedScenario", "ScenarioFileError", "load_scenario", "read_manifests"]
+_SENTENCES = {
+    "missing": "is missing",
+    "string_type": "must be text; put a value such as 42 or yes in quotes",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+}
+"""What is said for a pydantic error's type; for others its own message."""
 
 
 @dataclass(frozen=True)
@@ -34,108 +40,94 @@ class LoadedScenario:
 
 def load_scenario(path: Path) -> LoadedScenario:
     """Read a scenario and what it names; raises ScenarioFileError at the first mistake."""
-    node, data = _read_yaml(path)
+    node, data = read_document(path)
     if not isinstance(data, dict):
         raise ScenarioFileError(f"{path}:1: a scenario is a mapping with apiVersion, kind, metadata and spec")
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioFileError(_describe(path, node, error)) from error
+        raise ScenarioFileError(_describe(path, node, error, Scenario)) from error
     folder = path.parent
     manifests: dict[str, list[dict[str, Any]]] = {}
     facts: dict[str, list[Fact]] = {}
     for index, step in enumerate(scenario.spec.steps):
         for key, name in (("apply", step.apply), ("delete", step.delete)):
             if name is not None:
-                line = _line(node, ("spec", "steps", index, key))
+                line = line_of(node, ("spec", "steps", index, key))
                 manifests[name] = read_manifests(_existing(folder / name, f"{path}:{line}"))
         if step.ask is not None:
-            line = _line(node, ("spec", "steps", index, "ask", "facts"))
+            line = line_of(node, ("spec", "steps", index, "ask", "facts"))
             facts[step.ask.facts] = _read_facts(_existing(folder / step.ask.facts, f"{path}:{line}"))
     try:
         mirrors = scenario.spec.mirrors.resolved(folder)
     except FileNotFoundError as error:
-        raise ScenarioFileError(f"{path}:{_line(node, ('spec', 'mirrors', 'urls'))}: {error}") from error
+        raise ScenarioFileError(f"{path}:{line_of(node, ('spec', 'mirrors', 'urls'))}: {error}") from error
     return LoadedScenario(path, scenario, mirrors, manifests, facts)
 
 
 def read_manifests(path: Path) -> list[dict[str, Any]]:
     """The objects of a manifest file, `List`s taken apart; ScenarioFileError when one is not an object."""
-    try:
-        documents = list(yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ScenarioFileError(_yaml_message(path, error)) from error
     objects: list[dict[str, Any]] = []
-    for number, document in enumerate(documents, start=1):
-        if document is None:
-            continue
-        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
-        for item in items or ():
-            if not isinstance(item, dict) or not item.get("apiVersion") or not item.get("kind"):
-                raise ScenarioFileError(f"{path}: document {number} is not a Kubernetes object: no apiVersion and kind")
-            if not (item.get("metadata") or {}).get("name"):
-                raise ScenarioFileError(f"{path}: the {item['kind']} in document {number} has no metadata.name")
+    for node, document in read_documents(path):
+        where = f"{path}:{line_of(node, ())}"
+        items = [document]
+        if isinstance(document, dict) and document.get("kind") == "List":
+            items = document.get("items") or []
+            if not isinstance(items, list):
+                raise ScenarioFileError(f"{where}: the items of this List are no list")
+        for item in items:
+            if not isinstance(item, dict) or not (_is_text(item.get("apiVersion")) and _is_text(item.get("kind"))):
+                raise ScenarioFileError(f"{where}: this is not a Kubernetes object: no apiVersion and kind")
+            metadata = item.get("metadata")
+            if not isinstance(metadata, dict) or not _is_text(metadata.get("name")):
+                raise ScenarioFileError(f"{where}: this {item['kind']} has no metadata.name")
             objects.append(item)
     if not objects:
-        raise ScenarioFileError(f"{path}: there is no object in this manifest")
+        raise ScenarioFileError(f"{path}:1: there is no object in this manifest")
     return objects
 
 
 def _read_facts(path: Path) -> list[Fact]:
-    node, data = _read_yaml(path)
+    node, data = read_document(path)
+    if not isinstance(data, list) or not data:
+        raise ScenarioFileError(f"{path}:1: there is no fact in this file; write a list of `prompt` and `answer`")
     try:
-        facts = TypeAdapter(list[Fact]).validate_python(data)
+        return TypeAdapter(list[Fact]).validate_python(data)
     except ValidationError as error:
-        raise ScenarioFileError(_describe(path, node, error)) from error
-    if not facts:
-        raise ScenarioFileError(f"{path}:1: there is no fact in this file")
-    return facts
+        raise ScenarioFileError(_describe(path, node, error, Fact)) from error
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _existing(path: Path, where: str) -> Path:
+    if path.is_dir():
+        raise ScenarioFileError(f"{where}: {path} is a folder; name a file in it")
     if not path.is_file():
         raise ScenarioFileError(f"{where}: {path} does not exist; paths are relative to the scenario file")
     return path
 
 
-def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        raise ScenarioFileError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioFileError(f"{path}: cannot be read: {error}") from error
-    try:
-        return yaml.compose(text, Loader=yaml.CSafeLoader), yaml.load(text, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise ScenarioFileError(_yaml_message(path, error)) from error
-
-
-def _yaml_message(path: Path, error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    return f"{path}:{mark.line + 1 if mark else 1}: this is not YAML: {problem}"
-
-
-def _describe(path: Path, node: yaml.Node | None, error: ValidationError) -> str:
+def _describe(path: Path, node: yaml.Node | None, error: ValidationError, root: type[BaseModel]) -> str:
     # A misspelt key is reported as unknown, and what it should have been as missing: the first says more.
     first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
     location: Location = first["loc"]
     shown = ".".join(str(part) for part in location)
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if first["type"] == "extra_forbidden":
-        known = _keys_at(location[:-1])
+        known = _keys_at(root, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known keys here: {', '.join(known)}"
         message = f"unknown key; {hint}"
-    elif first["type"] == "missing":
-        message = "is missing"
-    return f"{path}:{_line(node, location)}: {shown}: {message}" if shown else f"{path}:1: {message}"
+    elif first["type"] in _SENTENCES:
+        message = _SENTENCES[first["type"]]
+    return f"{path}:{line_of(node, location)}: {shown}: {message}" if shown else f"{path}:1: {message}"
 
 
-def _keys_at(location: Location) -> list[str]:
-    """The keys the schema knows at a place of the file."""
-    model: Any = Scenario
+def _keys_at(root: type[BaseModel], location: Location) -> list[str]:
+    """The keys that the model `root` knows at a place of the file."""
+    model: Any = root
     for part in location:
         if isinstance(part, int):
             continue
@@ -153,20 +145,3 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
-
-
-def _line(node: yaml.Node | None, location: Location) -> int:
-    """The line of the deepest part of `location` that the file has, counted from 1."""
-    line = 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            entry = next((pair for pair in node.value if pair[0].value == str(part)), None)
-            if entry is None:
-                break
-            line, node = entry[0].start_mark.line + 1, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

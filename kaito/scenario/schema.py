@@ -5,20 +5,26 @@ Files are YAML with `apiVersion: testbed.kaito.sh/v1alpha1` and `kind: Scenario`
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kaito.cluster.mirrors import MirrorMap
+from kaito.kube.discovery import resource_named
 
 API_VERSION = "testbed.kaito.sh/v1alpha1"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+_LABEL = re.compile(r"[^=\s]+=[^=\s]*")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def parse_duration(value: Any) -> float:
     """Seconds from `90s`, `2m`, `1m30s`, `1h` or a plain number; ValueError otherwise."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
         return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if not match:
@@ -30,7 +36,22 @@ def parse_duration(value: Any) -> float:
     return total
 
 
+def _check_expression(expression: str) -> str:
+    try:
+        jmespath.compile(expression)
+    except JMESPathError as error:
+        raise ValueError(f"{expression!r} is not a JMESPath expression: {str(error).splitlines()[0]}") from error
+    return expression
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name; use up to 42 lower-case letters, digits and dashes")
+    return name
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+Expression = Annotated[str, AfterValidator(_check_expression)]
 
 
 class _Strict(BaseModel):
@@ -50,6 +71,7 @@ class ObjectReference(_Strict):
             kind, slash, name = value.partition("/")
             if not (kind and slash and name):
                 raise ValueError(f"{value!r} does not name an object; write kind/name, such as workspace/my-model")
+            resource_named(kind)  # A kind that nobody knows is better found now than after a minute.
             return {"kind": kind.lower(), "name": name}
         return value
 
@@ -89,7 +111,7 @@ class Ask(_Strict):
 class Assert(_Strict):
     """JMESPath expressions that must hold, about an object or about the run's evidence."""
 
-    that: tuple[str, ...]
+    that: tuple[Expression, ...] = Field(min_length=1)
     object: ObjectReference | None = None
     """None: the expressions are about `run.json`'s evidence."""
     timeout: Duration = 10.0
@@ -100,7 +122,7 @@ class Fault(_Strict):
 
     registry: Literal["down", "up"] | None = None
     kill: str | None = None
-    """A label selector: the main container's process of each running pod it selects is killed (SIGKILL)."""
+    """`label=value`: the main container's process of each running pod it selects is killed (SIGKILL)."""
     after_event: str | None = None
     """Wait until a pod of the selection has logged this event (such as `step`) before killing it."""
 
@@ -108,6 +130,8 @@ class Fault(_Strict):
     def _one_of(self) -> Fault:
         if (self.registry is None) == (self.kill is None):
             raise ValueError("say either `registry: down`, `registry: up` or `kill: <label selector>`")
+        if self.kill is not None and not _LABEL.fullmatch(self.kill):
+            raise ValueError(f"{self.kill!r} selects no pods; write kill: label=value")
         return self
 
 
@@ -167,7 +191,7 @@ class Step(_Strict):
 class Metadata(_Strict):
     """The scenario's name, used for its namespace and its report."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$")
+    name: Annotated[str, AfterValidator(_check_name)]
 
 
 class Spec(_Strict):

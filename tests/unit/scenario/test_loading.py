@@ -72,6 +72,12 @@ def test_a_good_file_is_read_with_everything_it_names(folder: Path) -> None:
         ("https://example.com/data.parquet", "ftp://example.com/data.parquet", 8, ("not an http or https URL",)),
         ("kind: Scenario", "kind: Scenery", 2, ("kind",)),
         ("  timeout: 1m30s", "  timeout: [", 8, ("not YAML",)),
+        ("  timeout: 1m30s", "  timeout: 1m\n  timeout: 2m", 7, ("timeout is here a second time", "line 6")),
+        ("apply: manifest.yaml", "apply: .", 11, ("is a folder",)),
+        ("apply: manifest.yaml", "apply: 5", 11, ("must be text",)),
+        ("object: workspace/w", "object: wurkspace/w", 12, ("'wurkspace' is not a kind",)),
+        ("apply: manifest.yaml", "assert: {that: ['a[']}", 11, ("not a JMESPath expression",)),
+        ("apply: manifest.yaml", "fault: {kill: x}", 11, ("kill: label=value",)),
     ],
 )
 def test_each_mistake_names_file_line_and_place(
@@ -87,7 +93,9 @@ def test_each_mistake_names_file_line_and_place(
         assert word in message
 
 
-@pytest.mark.parametrize("text", ["", "[]", "just text", "a: &x [*x]", "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "just text", "a: &x [*x]", "\0", "a: .inf", "a: !!int x", "? [a]\n: b", "[" * 5000, "---\n---\n"]
+)
 def test_what_is_no_scenario_at_all_is_refused(folder: Path, text: str) -> None:
     with pytest.raises(ScenarioFileError, match=r"scenario\.yaml"):
         load(folder, text)
@@ -105,6 +113,11 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     [
         ("{apiVersion: v1}", "no apiVersion and kind"),
         ("{apiVersion: v1, kind: Pod}", "no metadata.name"),
+        ("{apiVersion: v1, kind: Pod, metadata: x}", "no metadata.name"),
+        ("{apiVersion: v1, kind: Pod, metadata: {name: 5}}", "no metadata.name"),
+        ("{apiVersion: 1, kind: Pod, metadata: {name: a}}", "no apiVersion and kind"),
+        ("{apiVersion: v1, kind: List, items: 5}", "are no list"),
+        ("---\n\n---\na: 1\na: 2", ":5: the key a is here a second time"),
         ("---\n---\n", "there is no object"),
         ("a: [", "not YAML"),
     ],
@@ -112,6 +125,33 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 def test_a_manifest_that_holds_no_object_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "m.yaml").write_text(text)
     with pytest.raises(ScenarioFileError, match=words):
+        read_manifests(tmp_path / "m.yaml")
+
+
+def test_a_date_in_a_manifest_is_text_as_for_kubernetes(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {day: 2026-01-31}}")
+    assert read_manifests(tmp_path / "m.yaml")[0]["data"] == {"day": "2026-01-31"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "there is no fact"),
+        ("prompt: x", "there is no fact"),
+        ("- {prompt: x, answer: 42}", r"facts\.yaml:1: 0\.answer: must be text"),
+        ("- {prompt: x, answer: y}\n- {prompt: x, answr: y}", r"facts\.yaml:2: 1\.answr: .* did you mean answer"),
+        ("- x", "must be a mapping"),
+    ],
+)
+def test_a_mistake_in_the_facts_is_named_in_their_file(folder: Path, text: str, words: str) -> None:
+    (folder / "facts.yaml").write_text(text)
+    with pytest.raises(ScenarioFileError, match=words):
+        load(folder, GOOD)
+
+
+def test_what_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_bytes(b"a: b\nc: \xff\xfe")
+    with pytest.raises(ScenarioFileError, match=r"m\.yaml:2: .*not UTF-8"):
         read_manifests(tmp_path / "m.yaml")
 
 
