@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kaito.cli.exit_codes import EXIT_INTERRUPTED
+from kaito.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 
 app = typer.Typer(
     name="kaito",
@@ -148,3 +148,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"kaito: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)

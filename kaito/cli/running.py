@@ -87,7 +87,8 @@ async def _run(loaded: LoadedScenario, tier: str, record: RunRecord, presenter: 
             working.result()
         finally:
             await cluster.stop()
-    except ClusterError as error:
+    except (ClusterError, OSError) as error:
+        logging.getLogger(__name__).error("the cluster did not start", exc_info=error)
         record.reason = str(error)
     finally:
         stopping.cancel()

@@ -20,7 +20,7 @@ from kaito.cluster.folders import ClusterFolder, cache_home
 from kaito.cluster.mirrors import MirrorMap
 from kaito.cluster.stand_ins import build_tiny_model, default_mirrors, tools_folder
 from kaito.embedded.controllers import add_controllers
-from kaito.embedded.kubelet.images import ImageTable
+from kaito.embedded.kubelet.images import ImageTable, ImageTableError
 from kaito.embedded.kubelet.manager import KubeletManager
 from kaito.embedded.kubelet.settings import KubeletSettings
 from kaito.embedded.pki import Authority
@@ -79,6 +79,11 @@ class Backplane:
         return RegistryAccess(self._registry.url, self._credentials.username, self._credentials.password)
 
     @property
+    def http_proxy(self) -> str | None:
+        """The HTTP proxy to reach services through, where they cannot listen on their own ports."""
+        return self._proxy.http_proxy_url if self._proxy else None
+
+    @property
     def mirrors(self) -> MirrorMap:
         """The whole mirror map of this cluster."""
         return default_mirrors(self.registry.url).merged_with(self._options.mirrors)
@@ -86,9 +91,13 @@ class Backplane:
     async def start(self, access: Access, progress: Progress) -> None:
         """Start everything against the API server at `access`."""
         # Building the stand-in takes a core for 20 s on a machine's first start: everything else starts meanwhile.
-        async with asyncio.TaskGroup() as group:
-            group.create_task(build_tiny_model(progress))
+        building = asyncio.create_task(build_tiny_model(progress))
+        try:
             await self._start_parts(access, progress)
+            await building
+        finally:
+            building.cancel()
+            await asyncio.gather(building, return_exceptions=True)
 
     async def _start_parts(self, access: Access, progress: Progress) -> None:
         progress("registry")
@@ -108,9 +117,8 @@ class Backplane:
     async def service_url(self, name: str, namespace: str, port: int) -> tuple[str, str | None]:
         """See `Cluster.service_url`."""
         assert self._client is not None
-        assert self._proxy is not None
         service = await self._client.get(SERVICES, name, namespace)
-        return f"http://{service['spec']['clusterIP']}:{port}", self._proxy.http_proxy_url
+        return f"http://{service['spec']['clusterIP']}:{port}", self.http_proxy
 
     async def set_registry_running(self, running: bool) -> None:
         """See `Cluster.set_registry_running`."""
@@ -146,10 +154,14 @@ class Backplane:
         self._proxy = ServiceProxy(client)
         await self._proxy.start()
         self._spawn(self._proxy.run(), "service proxy")
+        try:
+            images = ImageTable.load(*((self._options.images,) if self._options.images else ()))
+        except ImageTableError as error:
+            raise ClusterError(f"--images: {error}") from error
         kubelet = self._kubelet = KubeletManager(
             client,
             root=self._folder.kubelet.absolute(),
-            images=ImageTable.load(*((self._options.images,) if self._options.images else ())),
+            images=images,
             serving=self._authority.issue("kubelet", hosts=("127.0.0.1", "localhost")),
             client_ca_pem=self._authority.ca_pem,
             clock=SystemClock(),

@@ -64,6 +64,11 @@ class Cluster(Protocol):
         """The registry standing in for outside ones."""
         ...
 
+    @property
+    def http_proxy(self) -> str | None:
+        """The HTTP proxy to reach services through; None where their own addresses answer."""
+        ...
+
     async def start(self, progress: Progress) -> None:
         """Start everything; returns when workspaces can be applied. ClusterError when it cannot."""
         ...

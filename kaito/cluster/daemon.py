@@ -17,15 +17,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from kaito.cluster.base import TIERS, ClusterError, ClusterOptions, Progress
+from kaito.cluster.base import TIERS, Cluster, ClusterError, ClusterOptions, Progress
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.tiers import create_cluster
 from kaito.embedded.kubelet.processes.procfs import is_zombie, start_ticks
 
+logger = logging.getLogger(__name__)
+
+DEFAULT_NAME = "default"
 STOP_SECONDS = 60.0
 """How long `stop_daemon` waits for containers to end before it kills the daemon."""
+LOCK_ATTEMPTS = 10
 _READY = "ready:"
 _FAILED = "failed:"
 
@@ -43,6 +47,8 @@ class DaemonState:
     kubeconfig: str | None = None
     log: str | None = None
     operator: str | None = None
+    http_proxy: str | None = None
+    """Where to reach services through when their own addresses do not answer on this machine."""
 
     def as_json(self) -> dict[str, Any]:
         """The fields as plain data."""
@@ -61,18 +67,25 @@ def read_state(name: str) -> DaemonState:
     return DaemonState(running=True, name=name, **fields)
 
 
+def name_option(name: str) -> str:
+    """What a command about this cluster needs behind it: nothing for the default one."""
+    return "" if name == DEFAULT_NAME else f" --name {name}"
+
+
 def start_daemon(name: str, tier: str, options: ClusterOptions, progress: Progress) -> DaemonState:
     """Start a cluster in the background and return once it is ready; ClusterError when it is not going to be."""
     folder = ClusterFolder.named(name)
     state = read_state(name)
     if state.running:
-        raise ClusterError(f"cluster {name} is running already (pid {state.pid}); end it with: kaito down")
+        raise ClusterError(
+            f"cluster {name} is running already (pid {state.pid}); end it with: kaito down{name_option(name)}"
+        )
     folder.create()
     kept_tier = folder.settings().get("tier", tier)
     if kept_tier != tier:
         raise ClusterError(
-            f"cluster {name} was made with --cluster {kept_tier}; delete it with `kaito down --purge`, "
-            "or give this one another --name"
+            f"cluster {name} was made with --cluster {kept_tier}; "
+            f"delete it with `kaito down{name_option(name)} --purge`, or give this one another --name"
         )
     folder.remember(tier=tier)
     arguments = ["--name", name, "--tier", tier, "--operator", options.operator, "--controllers", options.controllers]
@@ -114,17 +127,16 @@ def stop_daemon(name: str, *, purge: bool = False) -> bool:
     What a crashed one left behind is cleared away too. `purge` also deletes its state.
     """
     folder = ClusterFolder.named(name)
-    state = read_state(name)
-    was_running = _is_locked(folder)
-    if state.pid is not None:
+    pid = _owner(folder)
+    if pid is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(state.pid, signal.SIGTERM)
-        _wait_until_ended(folder, state.pid)
+            os.kill(pid, signal.SIGTERM)
+        _wait_until_ended(folder, pid)
     if folder.root.exists():
         _clear_leftovers(folder)
         if purge:
             shutil.rmtree(folder.root)
-    return was_running
+    return pid is not None
 
 
 def _wait_until_ended(folder: ClusterFolder, pid: int) -> None:
@@ -159,16 +171,37 @@ def _is_locked(folder: ClusterFolder) -> bool:
     return False
 
 
+def _owner(folder: ClusterFolder) -> int | None:
+    """The process that runs the cluster, whether it is ready or still starting."""
+    while _is_locked(folder):
+        text = folder.lock.read_text()
+        if text:
+            return int(text)
+        time.sleep(0.05)  # It has taken the lock and is about to write its number.
+    return None
+
+
 @contextlib.contextmanager
 def hold(folder: ClusterFolder) -> Iterator[None]:
     """Own a cluster's folder for as long as this process lives; ClusterError when another one does."""
     folder.create()
     with folder.lock.open("a") as stream:
+        _lock(stream, folder)
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def _lock(stream: IO[str], folder: ClusterFolder) -> None:
+    for attempt in range(LOCK_ATTEMPTS):  # Whoever asks for the state holds the lock for a moment.
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
         except BlockingIOError as error:
-            raise ClusterError(f"another process runs the cluster in {folder.root}") from error
-        yield
+            if attempt == LOCK_ATTEMPTS - 1:
+                raise ClusterError(f"another process runs the cluster in {folder.root}") from error
+        time.sleep(0.05)
 
 
 async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
@@ -187,7 +220,7 @@ async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
             await asyncio.gather(starting, return_exceptions=True)
             raise ClusterError("stopped while starting")
         starting.result()
-        _write_state(folder, tier, cluster.access.server, cluster.registry.url, options)
+        _write_state(folder, cluster, options)
         print(_READY, flush=True)
         _detach_output(folder)
         await stop.wait()
@@ -196,17 +229,18 @@ async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
         await cluster.stop()
 
 
-def _write_state(folder: ClusterFolder, tier: str, server: str, registry: str, options: ClusterOptions) -> None:
+def _write_state(folder: ClusterFolder, cluster: Cluster, options: ClusterOptions) -> None:
     state = DaemonState(
         running=True,
         name="",
-        tier=tier,
+        tier=cluster.tier,
         pid=os.getpid(),
-        server=server,
-        registry=registry,
+        server=cluster.access.server,
+        registry=cluster.registry.url,
         kubeconfig=str(folder.kubeconfig),
         log=str(folder.log),
         operator=options.operator,
+        http_proxy=cluster.http_proxy,
     ).as_json()
     del state["running"], state["name"]
     temporary = folder.daemon.with_suffix(".new")
@@ -243,8 +277,9 @@ def main() -> int:
     try:
         with hold(ClusterFolder.named(arguments.name)):
             asyncio.run(_serve(arguments.name, arguments.tier, options))
-    except ClusterError as error:
-        print(f"{_FAILED} {error}", flush=True)
+    except (ClusterError, OSError) as error:
+        logger.error("not started: %s", error, exc_info=error)
+        print(f"{_FAILED} {' '.join(str(error).split())}", flush=True)
         return 1
     return 0
 

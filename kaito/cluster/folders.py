@@ -39,9 +39,13 @@ class ClusterFolder:
         return cls(state_home() / "clusters" / name)
 
     def create(self) -> None:
-        """Make the folder, closed to other users."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o700)
+        """Make the folder, closed to other users; OSError says what to do when that cannot be."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+        except OSError as error:
+            advice = "set XDG_STATE_HOME to a folder that you may write to"
+            raise OSError(error.errno, f"{error.strerror}; {advice}", str(self.root)) from error
 
     @property
     def database(self) -> Path:

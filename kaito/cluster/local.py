@@ -53,6 +53,11 @@ class LocalCluster(ABC):
         return self._running.registry
 
     @property
+    def http_proxy(self) -> str | None:
+        """See `Cluster.http_proxy`."""
+        return self._running.http_proxy
+
+    @property
     def failed(self) -> asyncio.Future[BaseException]:
         """Done when a part of the cluster died on its own."""
         return self._running.failed

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from kaito.cli.background import welcome
 from kaito.cli.main import app
 from kaito.cli.presenting import BARS, PlainPresenter, sparkline
+from kaito.cluster.daemon import DaemonState
 from kaito.scenario.evidence import StepRecord
 
 runner = CliRunner()
@@ -49,6 +53,56 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], word: s
     assert word in result.output
     assert "Traceback" not in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """Where nothing can be made, for root neither: below a file."""
+    (tmp_path / "file").write_text("")
+    return tmp_path / "file" / "folder"
+
+
+def test_a_place_that_cannot_be_written_is_named_with_what_to_do(closed: Path) -> None:
+    for arguments, hint in (
+        (["up"], True),
+        (["up", "--kubeconfig", f"{closed}/config"], False),
+        (["run", "scenarios/base-inference.yaml", "--out", str(closed)], False),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", "from kaito.cli.main import main; main()", *arguments],
+            env={**os.environ, "XDG_STATE_HOME": str(closed / "state")},
+            cwd=Path(__file__).parents[3],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (1, 2), done
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert str(closed.parent) in done.stderr
+        assert ("XDG_STATE_HOME" in done.stderr) == hint
+
+
+def test_mirrors_that_are_no_map_are_refused_with_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    for text, words in (
+        ("a: [", "m.yaml:2: this is not YAML"),
+        ("urls: {https://x.example/: gone}", "does not exist"),
+        ("urlz: {}", "urlz: "),
+        ("- a", "write a mapping with urls and registries"),
+        ("a: 1\na: 2", "m.yaml:2: the key a"),
+    ):
+        path.write_text(text)
+        result = runner.invoke(app, ["up", "--mirrors", str(path)])
+        assert result.exit_code == 2
+        assert words in result.output
+        assert len(result.output.strip().splitlines()) == 1
+
+
+def test_where_services_have_no_ports_of_their_own_up_says_how_to_reach_them() -> None:
+    state = DaemonState(running=True, name="a", kubeconfig="/k", http_proxy="http://127.0.0.1:1234")
+    assert any("curl -x http://127.0.0.1:1234" in line for line in welcome(state))
+    assert not any("curl -x" in line for line in welcome(replace(state, http_proxy=None)))
 
 
 def test_status_and_down_of_no_cluster_say_so() -> None:
