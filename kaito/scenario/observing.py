@@ -158,8 +158,8 @@ class Observer:
         if condition_is(workspace, "WorkspaceReady"):
             self._end(f"serve {name}")
         conditions = (workspace.get("status") or {}).get("conditions") or ()
-        states = [f"{entry['type']}={entry['status']}" for entry in conditions]
-        self._show("workspace", f"workspace/{name}", f"{name}: {', '.join(states) or 'created'}")
+        true = [entry["type"] for entry in conditions if entry["status"] == "True"]
+        self._show("workspace", f"workspace/{name}", f"{name}: {', '.join(true) or 'nothing is ready yet'}")
         stuck = self.why_stuck(name)
         if stuck:
             self._show("problem", f"stuck/{name}", stuck)

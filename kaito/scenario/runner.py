@@ -69,6 +69,9 @@ async def run_scenario(
                 record.outcome = "passed"
     except TimeoutError:
         record.reason = f"the scenario did not end within {loaded.scenario.spec.timeout:.0f} s"
+        unfinished = next((step for step in record.steps if step.began and step.outcome != "passed"), None)
+        if unfinished is not None:
+            record.reason += f"; it was at the step: {unfinished.title}"
     except (ApiError, ClusterError) as error:
         record.reason = str(error)
     finally:
