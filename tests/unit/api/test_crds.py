@@ -68,7 +68,7 @@ def test_the_schemas_are_kaitos(index: int) -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [row for row in recording("validate_create") if not isinstance(row, dict) or "defaulted" in row],
+    recording("validate_create", lambda row: "defaulted" in row),
     ids=lambda row: row["id"],
 )
 def test_defaults_are_filled_in_as_the_api_server_does(row: dict[str, Any]) -> None:

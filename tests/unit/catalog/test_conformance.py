@@ -85,9 +85,7 @@ def test_the_node_estimate_is_kaitos(row: dict[str, Any]) -> None:
         assert answer == row["targetNodeCount"]
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in recording("presets") if row["kaito"] == "v0.12.0"], ids=lambda row: row["id"]
-)
+@pytest.mark.parametrize("row", recording("presets", lambda row: row["kaito"] == "v0.12.0"), ids=lambda row: row["id"])
 def test_a_preset_is_kaitos(row: dict[str, Any]) -> None:
     assert presets.is_valid_name(row["name"]) == row.get("isValidPreset", False)
     try:
@@ -112,7 +110,7 @@ def test_a_preset_is_kaitos(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in recording("sku") if row["group"] in {"sku-table", "sku-lookup"}], ids=lambda row: row["id"]
+    "row", recording("sku", lambda row: row["group"] in {"sku-table", "sku-lookup"}), ids=lambda row: row["id"]
 )
 def test_a_sku_is_kaitos(row: dict[str, Any]) -> None:
     expected = row.get("config", row)
@@ -133,7 +131,7 @@ def test_a_sku_is_kaitos(row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in recording("sku") if row["group"] == "sku-table-v03"], ids=lambda row: row["id"]
+    "row", recording("sku", lambda row: row["group"] == "sku-table-v03"), ids=lambda row: row["id"]
 )
 def test_the_sizes_of_kaitos_first_releases_are_still_known(row: dict[str, Any]) -> None:
     found = sku(row["cloud"], row["sku"])
@@ -141,7 +139,7 @@ def test_the_sizes_of_kaitos_first_releases_are_still_known(row: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in recording("sku") if row["group"] == "max-model-len"], ids=lambda row: row["id"]
+    "row", recording("sku", lambda row: row["group"] == "max-model-len"), ids=lambda row: row["id"]
 )
 def test_the_context_length_is_found_as_kaito_finds_it(row: dict[str, Any]) -> None:
     assert (explicit_max_model_len(row["input"]["inference_config.yaml"]) or 0) == row["value"]
