@@ -39,15 +39,20 @@ from kaito.operator.workspace import add_workspace_controller
 from kaito.providers import ProviderSettings
 from kaito.providers.registry import create_provider
 
+OPERATOR_EVENTS = ("Workspace", "KAITO-Workspace-controller")
 NO_DELAYS = {"substrate": "simulated", "provision_seconds": 0, "plugin_seconds": 0}
 
 
 class CountingClient(Client):
-    """A client that counts its requests by method and kind of object."""
+    """A client that counts its requests by component, method and kind of object.
 
-    def __init__(self, access: Access, name: str, counter: Counter[str]) -> None:
-        super().__init__(access, user_agent=f"bench-{name}")
-        self._name = name
+    Operator and node side share one client and their caches, as in a cluster; what is about nodes and claims is the
+    node side's, except for the operator's creation of claims and the events that it signs.
+    """
+
+    def __init__(self, access: Access, component: str, counter: Counter[str]) -> None:
+        super().__init__(access, user_agent=f"bench-{component}")
+        self._component = component
         self._counter = counter
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -56,8 +61,17 @@ class CountingClient(Client):
         if rest and rest[0] == "namespaces" and len(rest) > 2:
             rest = rest[2:]
         what = "/".join([rest[0], *rest[2:]]) if rest else path
-        self._counter[f"{self._name}: {method} {what}"] += 1
+        self._counter[f"{self._side(method, what, options.get('body'))}: {method} {what}"] += 1
         return await super()._call(method, path, **options)
+
+    def _side(self, method: str, what: str, body: Any) -> str:
+        if self._component != "operator":
+            return self._component
+        if what == "events" and isinstance(body, dict) and "source" in body:
+            return "operator" if body["source"]["component"] in OPERATOR_EVENTS else "nodes"
+        if what.startswith("nodeclaims"):
+            return "operator" if method == "POST" else "nodes"
+        return "nodes" if what.startswith("nodes") else "operator"
 
 
 async def main(folder: Path, kubeconfig: Path | None) -> None:
@@ -75,13 +89,12 @@ async def main(folder: Path, kubeconfig: Path | None) -> None:
         closing.push_async_callback(provider.aclose)
         settings = OperatorSettings(model_flavor="tiny")
         await install(clients["operator"], settings)
-        managers = {name: Manager(client) for name, client in clients.items()}
-        add_nodeclaim_controllers(managers["nodes"], provider, NodeClaimSettings(poll_seconds=1))
-        add_workspace_controller(managers["operator"], settings)
-        add_world(managers["world"])
-        for manager in managers.values():
-            await manager.start()
-            closing.push_async_callback(manager.stop)
+        manager = Manager(clients["operator"])
+        add_nodeclaim_controllers(manager, provider, NodeClaimSettings(poll_seconds=1))
+        add_workspace_controller(manager, settings)
+        add_world(manager, clients["world"])
+        await manager.start()
+        closing.push_async_callback(manager.stop)
         counter.clear()
         print(json.dumps({"kubeconfig": str(kubeconfig)}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
@@ -105,7 +118,7 @@ async def start_server(folder: Path, kubeconfig: Path, closing: AsyncExitStack) 
     write_kubeconfig(kubeconfig, await server.start(), authority.ca_pem, TOKEN)
 
 
-def add_world(manager: Manager) -> None:
+def add_world(manager: Manager, client: Client) -> None:
     """StatefulSets whose pods are ready the moment they are asked for, without pods."""
     informer = manager.informer(STATEFUL_SETS)
 
@@ -118,7 +131,7 @@ def add_world(manager: Manager) -> None:
         if status.items() <= (found.get("status") or {}).items():
             return None
         try:
-            await manager.client.patch(STATEFUL_SETS, key.name, {"status": status}, key.namespace, subresource="status")
+            await client.patch(STATEFUL_SETS, key.name, {"status": status}, key.namespace, subresource="status")
         except NotFound:
             return None
         return None
