@@ -1,13 +1,14 @@
 """Structural schemas of custom resources, compiled once per CRD version.
 
 `compile_schema` turns an `openAPIV3Schema` into a tree of nodes; StructuralSchema offers what the API server does
-with an object: prune, default, validate. All of it is pure; nothing is cached outside the compiled tree.
+with an object: prune, default, validate. All of it is pure; nothing but patterns is cached outside the compiled tree.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 Json = dict[str, Any]
@@ -137,6 +138,7 @@ def compile_rule(rule: Json) -> Rule:
     )
 
 
+@lru_cache(maxsize=1024)
 def go_pattern(pattern: str) -> re.Pattern[str]:
     """An RE2 pattern as a Python one: `$` is the very end of the text, `\\z` likewise. Raises ValueError."""
     out, in_class, at = [], False, 0
