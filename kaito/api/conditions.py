@@ -16,7 +16,6 @@ JOB_STARTED: Final = "JobStarted"
 WORKSPACE_SUCCEEDED: Final = "WorkspaceSucceeded"
 WORKSPACE_READY: Final = "WorkspaceReady"
 WORKSPACE_DELETING: Final = "WorkspaceDeleting"
-BENCHMARK_COMPLETED: Final = "BenchmarkCompleted"
 
 # Workspace states (`status.state`).
 STATE_PENDING: Final = "Pending"

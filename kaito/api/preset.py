@@ -54,13 +54,3 @@ class Preset:
     def tunable(self) -> bool:
         """Whether the preset can be fine-tuned."""
         return self.tuning is not None
-
-    @property
-    def reasoning_parser(self) -> str:
-        """vLLM's reasoning parser, or an empty string."""
-        return self.vllm.get("reasoning-parser", "")
-
-    @property
-    def tool_call_parser(self) -> str:
-        """vLLM's tool call parser, or an empty string."""
-        return self.vllm.get("tool-call-parser", "")

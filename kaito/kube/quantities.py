@@ -42,8 +42,3 @@ def parse_quantity(value: Any) -> Decimal:
     if exponent:
         return Decimal(number + exponent)
     return Decimal(number) * _SUFFIXES[suffix or ""]
-
-
-def format_gib(value: Decimal) -> str:
-    """A byte count in GiB for people, such as `7.5Gi`."""
-    return f"{(value / _SUFFIXES['Gi']).normalize():f}Gi"

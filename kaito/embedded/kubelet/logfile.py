@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from kaito.embedded.kubelet.processes.runner import StreamName
@@ -253,8 +253,3 @@ def _lines(data: bytes) -> Iterator[bytes]:
         line = _rendered(record, LogOptions())
         if line is not None:
             yield line
-
-
-def since_seconds(clock: Clock, seconds: float) -> datetime:
-    """The moment ``seconds`` ago."""
-    return clock.now() - timedelta(seconds=seconds)

@@ -119,11 +119,6 @@ class Store:
         if left.get("kind") == resource.kind and is_deleting(left):
             self._wrote(resource, left, metadata.get("resourceVersion"))
 
-    async def log_tail(self, name: str, namespace: str, container: str, lines: int) -> str:
-        """The last lines a container wrote."""
-        chunks = [chunk async for chunk in self._client.logs(name, namespace, container, tail=lines)]
-        return b"".join(chunks).decode(errors="replace")
-
     def _wrote(self, resource: Resource, obj: dict[str, Any], replaced: str | None) -> dict[str, Any]:
         obj.setdefault("apiVersion", resource.api_version)
         obj.setdefault("kind", resource.kind)

@@ -57,16 +57,6 @@ class Kind:
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    @property
-    def qualified_kind(self) -> str:
-        """The kind as validation errors print it: `Pod`, `Deployment.apps`."""
-        return f"{self.kind}.{self.group}" if self.group else self.kind
-
-    @property
-    def qualified_resource(self) -> str:
-        """The resource as NotFound and Conflict print it: `pods`, `deployments.apps`."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
 
 @dataclass(frozen=True, slots=True)
 class Cause:

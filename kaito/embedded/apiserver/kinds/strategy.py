@@ -31,18 +31,6 @@ GENERATION: Final[dict[str, tuple[str, ...] | None]] = {
 }  # fmt: skip
 # Kinds whose status a create keeps: nodes report themselves.
 STATUS_KEPT_ON_CREATE: Final = frozenset({"Node"})
-# A PUT to a name that does not exist creates these.
-ALLOW_CREATE_ON_UPDATE: Final = frozenset({"Lease", "Event", "Endpoints", "LimitRange"})
-# A PUT of these must carry metadata.resourceVersion.
-REFUSE_UNCONDITIONAL_UPDATE: Final = frozenset(
-    {
-        "Lease",
-        "CustomResourceDefinition",
-        "APIService",
-        "ValidatingWebhookConfiguration",
-        "MutatingWebhookConfiguration",
-    }
-)
 
 
 def has_status(kind: Kind) -> bool:

@@ -150,8 +150,3 @@ STATUS_RESETS: Final[dict[str, FieldSet]] = {
     "Deployment": frozenset({("f:metadata", "f:labels")}),
     "Pod": frozenset({("f:metadata", "f:deletionTimestamp"), ("f:metadata", "f:ownerReferences")}),
 }
-
-
-def default_manager(user_agent: str) -> str:
-    """The manager's name of a request without fieldManager: the user agent up to its first slash."""
-    return user_agent.split("/", 1)[0][:128]

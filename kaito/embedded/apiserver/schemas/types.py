@@ -15,8 +15,6 @@ from typing import Any, Final
 
 import orjson
 
-TYPE_META: Final = frozenset({"apiVersion", "kind"})
-
 
 class Field:
     """One JSON field of a struct.
@@ -26,13 +24,12 @@ class Field:
     """
 
     __slots__ = (
-        "always", "go_name", "list_keys", "list_type", "map_type", "merge_key", "name", "omit_empty", "omit_zero",
-        "owner", "pointer", "proto_number", "proto_wire", "strategies", "type",
+        "always", "list_keys", "list_type", "map_type", "merge_key", "name", "omit_empty", "omit_zero",
+        "owner", "pointer", "strategies", "type",
     )  # fmt: skip
 
     def __init__(self, raw: dict[str, Any], declared: Type, owner: str) -> None:
         self.name: str = raw["json"]
-        self.go_name: str = raw["go"]
         self.owner = owner
         self.omit_empty = bool(raw.get("omitempty"))
         self.omit_zero = bool(raw.get("omitzero"))
@@ -43,9 +40,6 @@ class Field:
         self.map_type: str = raw.get("map", "")
         self.strategies: frozenset[str] = frozenset(filter(None, raw.get("strategy", "").split(",")))
         self.merge_key: str | None = raw.get("merge_key")
-        number, wire = raw.get("proto", (0, ""))
-        self.proto_number: int = number
-        self.proto_wire: str = wire
         # Go writes these even where nobody set them: values that omitempty does not cover, and structs, which it
         # cannot.
         struct = self.type.is_struct and not self.pointer

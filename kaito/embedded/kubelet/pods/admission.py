@@ -10,8 +10,6 @@ from typing import Any
 
 from kaito.kube.quantities import parse_quantity
 
-Resources = Mapping[str, Decimal]
-
 
 def pod_requests(pod: Mapping[str, Any]) -> dict[str, Decimal]:
     """What a pod asks of its node: the sum of its containers and sidecars, or its greediest init container.

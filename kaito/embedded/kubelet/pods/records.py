@@ -63,7 +63,6 @@ class ContainerRun:
     rewritten: bool
     """Whether commands run in it get its mount paths rewritten."""
     started_at: datetime
-    started_mono: float
     started: bool = False
     """Its startup probe succeeded, or it has none."""
     ready: bool = False

@@ -176,7 +176,6 @@ class ContainerStarter:
             cwd=cwd,
             rewritten=rewritten,
             started_at=self._host.clock.now(),
-            started_mono=self._host.clock.monotonic(),
             listeners=listeners,
         )
 

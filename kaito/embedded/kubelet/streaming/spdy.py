@@ -18,11 +18,9 @@ SYN_STREAM, SYN_REPLY, RST_STREAM, SETTINGS, PING, GOAWAY, HEADERS, WINDOW_UPDAT
 FIN = 0x01
 CHUNK = 32 * 1024
 """Bytes sent in one data frame."""
-FRAME_LIMIT = 1 << 24
 HEADERS_LIMIT = 256 * 1024
 BUFFERED = 1024 * 1024
 """Bytes of one stream kept for its reader before the connection is read no further."""
-PROTOCOL_ERROR, CANCEL = 1, 5
 
 
 class SpdyError(Exception):

@@ -56,10 +56,6 @@ def default_binding(binding: Json) -> None:
             subject["apiGroup"] = RBAC_GROUP
 
 
-def default_cluster_role(role: Json) -> None:
-    role.setdefault("rules", None)
-
-
 def default_priority_class(priority_class: Json) -> None:
     priority_class.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
