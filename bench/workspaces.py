@@ -44,6 +44,8 @@ from kaito.kube.resources import WORKSPACES
 NAMESPACE = "default"
 PATH = WORKSPACES.path(NAMESPACE)
 APPLIERS = 8
+STUCK_SECONDS = 60
+"""How long a drain may take beside a second for each workspace."""
 KAITO_SECONDS = {1: 1.87, 50: 27.5, 300: 169.3}
 """Kaito 0.12's own controller on the same real server and world, two cores (webhook off)."""
 TARGETS = {
@@ -177,8 +179,12 @@ async def drain(access: Access, prefix: str, count: int) -> float:
                 await connection.call("POST", PATH, workspace(f"{prefix}-{number}"))
 
         begun = time.perf_counter()
-        await asyncio.gather(*(applying(connection) for connection in appliers))
-        await waiting
+        try:
+            async with asyncio.timeout(STUCK_SECONDS + count):
+                await asyncio.gather(*(applying(connection) for connection in appliers))
+                await waiting
+        except TimeoutError:
+            raise SystemExit(f"{prefix}: not all of {count} workspaces became ready; the cluster is stuck") from None
         return time.perf_counter() - begun
 
 
