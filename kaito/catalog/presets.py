@@ -26,7 +26,8 @@ class PresetTable:
     deprecated: frozenset[str]
 
 
-def _read(name: str) -> Any:
+def read_table(name: str) -> Any:
+    """A YAML file of this package's `data` folder."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = (resources.files("kaito.catalog") / "data" / name).read_text(encoding="utf-8")
     return yaml.load(text, Loader=loader)  # noqa: S506  (a safe loader)
@@ -35,7 +36,7 @@ def _read(name: str) -> Any:
 @cache
 def load() -> PresetTable:
     """The shipped table; read once."""
-    document = _read("presets.yaml")
+    document = read_table("presets.yaml")
     return PresetTable(
         by_id={entry["id"].lower(): _preset(entry) for entry in document["models"]},
         aliases=dict(document["aliases"]),

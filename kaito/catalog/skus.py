@@ -6,7 +6,7 @@ from functools import cache
 
 from kaito.api.gpu import GpuConfig
 from kaito.api.quantity import parse_quantity
-from kaito.catalog.presets import _read
+from kaito.catalog.presets import read_table
 
 CLOUDS = ("azure", "aws", "arc")
 
@@ -17,7 +17,7 @@ class UnknownSku(LookupError):
 
 @cache
 def _load() -> dict[str, dict[str, GpuConfig]]:
-    document = _read("skus.yaml")
+    document = read_table("skus.yaml")
     tables: dict[str, dict[str, GpuConfig]] = {}
     for table, entries in document.items():
         tables[table] = {

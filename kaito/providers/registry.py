@@ -69,14 +69,14 @@ def _only(name: str, twins: list[EntryPoint]) -> EntryPoint:
 
 def _factory(point: EntryPoint) -> ProviderFactory:
     try:
-        factory = point.load()
+        factory: ProviderFactory = point.load()
     except Exception as error:
         raise ProviderLoadError(
             f"provider {point.name!r} of {_distribution(point)} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if not callable(factory):
         raise ProviderLoadError(f"provider {point.name!r} of {_distribution(point)}: {point.value} is not callable")
-    return factory  # type: ignore[no-any-return]
+    return factory
 
 
 def create_provider(name: str, settings: ProviderSettings, points: Iterable[EntryPoint] | None = None) -> Provider:

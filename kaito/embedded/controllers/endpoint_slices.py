@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from kaito.embedded.controllers.caching import Object
@@ -100,7 +101,7 @@ class EndpointSlices:
         self._pods, self._nodes = cluster.cache(PODS), cluster.cache(NODES)
         self._services.add_index(SELECTOR_INDEX, selector_keys)
         self._slices.add_index("service", _service_of)
-        by_selector = lambda value: self._services.informer.by_index(SELECTOR_INDEX, value)  # noqa: E731
+        by_selector = partial(self._services.informer.by_index, SELECTOR_INDEX)
         self._pods.add_index(LABEL_INDEX, label_keys)
         cluster.run(
             "endpointslice",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from kaito.embedded.controllers.caching import Object
@@ -59,7 +60,7 @@ class Endpoints:
         self._pods = cluster.cache(PODS)
         self._services.add_index(SELECTOR_INDEX, selector_keys)
         self._pods.add_index(LABEL_INDEX, label_keys)
-        by_selector = lambda value: self._services.informer.by_index(SELECTOR_INDEX, value)  # noqa: E731
+        by_selector = partial(self._services.informer.by_index, SELECTOR_INDEX)
         cluster.run(
             "endpoint",
             self.reconcile,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -162,10 +162,11 @@ class KubeletManager:
         logger.info("kubelet ready with %d nodes", len(self._keepers))
         await self._delete_stranded()
 
-    async def _until_done(self, action: Any) -> None:
+    async def _until_done(self, action: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                return await action()  # type: ignore[no-any-return]
+                await action()
+                return
             except ApiError as error:
                 logger.info("kubelet: %s; again in %.1f s", error.message, self._settings.retry)
                 await self._clock.sleep(self._settings.retry)

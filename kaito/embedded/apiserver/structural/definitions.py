@@ -67,9 +67,9 @@ def check_crd_update(new: Json, old: Json) -> list[Cause]:
     return causes
 
 
-def _at(value: Json, path: str) -> Any:
+def _at(value: Any, path: str) -> Any:
     for part in path.split("."):
-        value = (value or {}).get(part)  # type: ignore[assignment]
+        value = (value or {}).get(part)
     return value
 
 
