@@ -20,7 +20,14 @@ from kaito.scenario.evidence import Evidence, Interval
 LOG_TAIL = 20
 """Lines kept of each container's log, for saying why a run failed."""
 STUCK_REASONS = frozenset(
-    {"ImagePullError", "ContainerStartError", "ContainerCrashLoopBackOff", "ContainerOOMKilled", "InvalidNodeRequest"}
+    {
+        "ImagePullError",
+        "ContainerStartError",
+        "ContainerCrashLoopBackOff",
+        "ContainerOOMKilled",
+        "FailedMount",
+        "InvalidNodeRequest",
+    }
 )
 """Condition reasons that time alone does not mend."""
 

@@ -15,7 +15,7 @@ from kaito.cluster.base import Cluster
 from kaito.kube.client import Client
 from kaito.kube.clock import Clock
 from kaito.kube.discovery import resource_named, resource_of
-from kaito.kube.errors import ApiError, Forbidden, Invalid, NotFound
+from kaito.kube.errors import ApiError, NotFound
 from kaito.kube.objects import get_condition
 from kaito.kube.resources import Resource
 from kaito.scenario.asking import AskError, ask
@@ -53,10 +53,11 @@ async def apply(context: Context, name: str) -> str:
     """Server-side apply of a manifest's objects, unknown fields refused."""
     applied = []
     for manifest in context.loaded.manifests[name]:
-        resource = await resource_of(context.client, manifest["apiVersion"], manifest["kind"])
-        obj = _placed(manifest, resource, context.namespace)
-        metadata = obj["metadata"]
+        metadata = manifest["metadata"]
         try:
+            resource = await resource_of(context.client, manifest["apiVersion"], manifest["kind"])
+            obj = _placed(manifest, resource, context.namespace)
+            metadata = obj["metadata"]
             await context.client.patch(
                 resource,
                 metadata["name"],
@@ -67,7 +68,7 @@ async def apply(context: Context, name: str) -> str:
                 force=True,
                 field_validation="Strict",
             )
-        except (Invalid, Forbidden) as error:
+        except ApiError as error:
             raise StepFailed(f"{name}: {manifest['kind']} {metadata['name']} was refused: {error.message}") from error
         applied.append(f"{resource.kind.lower()}/{metadata['name']}")
     return f"applied {', '.join(applied)}"
@@ -244,10 +245,11 @@ def _timed_out(context: Context, arguments: Wait, found: dict[str, Any] | None, 
         return f"{arguments.object} does not exist after {arguments.timeout:.0f} s"
     condition = get_condition(found, kind)
     state = f"{condition['status']}: {condition.get('message')}" if condition else "not set"
-    words = context.observer.last_words(arguments.object.name)
-    return f"{kind} of {arguments.object} is {state} after {arguments.timeout:.0f} s" + "".join(
-        f"; {word}" for word in words[:4]
-    )
+    said = f"{kind} of {arguments.object} is {state} after {arguments.timeout:.0f} s"
+    for word in context.observer.last_words(arguments.object.name)[:4]:
+        if word.partition(": ")[2] not in said:  # Conditions repeat each other's message.
+            said += f"; {word}"
+    return said
 
 
 async def _holds(context: Context, arguments: Assert, expression: str) -> bool:
