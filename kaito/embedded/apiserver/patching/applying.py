@@ -98,20 +98,27 @@ def apply(
 
 
 def _prune(shape: Shape, merged: Json, entries: Entries, last: Entry | None) -> Json:
-    """Removes what this manager owned before, no longer claims, and nobody else owns."""
+    """Removes what this manager owned before, no longer claims, and nobody else owns.
+
+    In the real server's three steps (merge.Updater.prune), each of which looks at what the one before has left: an
+    empty list has no paths, so a map that is left with nothing else goes too, whoever owns the map.
+    """
     if last is None or not last.fields:
         return merged
     owned_before = with_parents(shape, last.fields)
     present = with_parents(shape, field_set(shape, merged))
-    gone = frozenset(path for path in present if _is_below(path, owned_before))
     owned: set[Path] = set()
     for entry in entries.values():
         owned |= with_parents(shape, entry.fields)
-    return dict(remove_paths(shape, merged, (gone - owned) & owned_before))
 
+    def missing(pruned: Json) -> FieldSet:
+        return present - with_parents(shape, field_set(shape, pruned))
 
-def _is_below(path: Path, roots: FieldSet) -> bool:
-    return any(path[:depth] in roots for depth in range(1, len(path) + 1))
+    without_own = remove_paths(shape, merged, owned_before)
+    with_owned: Json = remove_paths(shape, merged, missing(without_own) - owned)
+    if with_owned is merged:
+        return merged
+    return dict(remove_paths(shape, merged, missing(with_owned) & owned_before))
 
 
 def _conflict(entries: Entries, conflicts: dict[tuple[str, str, str, str], FieldSet]) -> ApplyConflict:
