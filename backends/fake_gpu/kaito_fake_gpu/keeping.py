@@ -70,7 +70,11 @@ class MachineKeeper:
             found, kind = self._maps.get(key.name, key.namespace), "ConfigMap"
         else:
             found, kind = self._nodes.get(key.name), "Node"
-        machine = machines.read({**found, "kind": kind}) if found is not None else None
+        return await self.keep({**found, "kind": kind}) if found is not None else None
+
+    async def keep(self, found: dict[str, Any]) -> Result | None:
+        """Bring the machine of an object, as it was read, one step forward."""
+        machine = machines.read(found)
         if machine is None or machine.gone:
             return None
         try:
