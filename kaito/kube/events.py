@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kaito.kube.client import KubeClient
 from kaito.kube.clock import Clock, SystemClock
-from kaito.kube.errors import ApiError, NotFound
+from kaito.kube.errors import ApiError, NotFound, Unreachable
 from kaito.kube.objects import format_time
 from kaito.kube.resources import EVENTS
 
@@ -79,7 +79,12 @@ class EventRecorder:
             async with lock:
                 await self._write(identity, reference, kind, reason, message)
         except ApiError as error:
-            logger.debug("event %s about %s not recorded: %s", reason, reference["name"], error.message)
+            # A namespace that goes away and a server that is not there are told elsewhere, and often.
+            expected = isinstance(error, Unreachable) or any(
+                cause.get("reason") == "NamespaceTerminating" for cause in error.causes
+            )
+            level = logging.DEBUG if expected else logging.WARNING
+            logger.log(level, "event %s about %s not recorded: %s", reason, reference["name"], error.message)
         finally:
             if not lock.locked():
                 self._locks.pop(identity, None)

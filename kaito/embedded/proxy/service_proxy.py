@@ -168,7 +168,7 @@ class ServiceProxy:
             service = self._services.get(entry.service, entry.namespace)
             where = f"{address[0]}:{address[1]}"
             if error.errno in (errno.EACCES, errno.EPERM):
-                logger.debug("no right to listen on %s", where)
+                logger.info("no right to listen on %s; pods reach it through http_proxy", where)
                 return True  # the HTTP forward proxy serves it
             reason = os.strerror(error.errno or 0).lower()
             text = f"cannot listen on {where} for port {entry.name or entry.port}: {reason}; trying again"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from kaito.kube.clock import VirtualClock
 from kaito.kube.controller import Controller, Key, Permanent, Result, Temporary, keys_of_labels, owner_of
-from kaito.kube.errors import Conflict
+from kaito.kube.errors import Conflict, Forbidden
 from kaito.kube.events import EventRecorder
 from kaito.kube.fake import FakeClient
 from kaito.kube.leases import LeaderElector
@@ -104,6 +106,20 @@ async def test_repeats_of_an_event_are_counted_on_one_object() -> None:
     assert events["Broken"]["involvedObject"]["uid"] == subject["metadata"]["uid"]
     names = [event["metadata"]["name"] for event in client.objects(EVENTS)]
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("reason", "logged"), [("", True), ("NamespaceTerminating", False)], ids=["refused", "namespace going away"]
+)
+async def test_an_event_that_is_lost_is_told_unless_its_namespace_goes_away(
+    reason: str, logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = FakeClient(clock=VirtualClock())
+    client.fail(Forbidden("no", status=403, reason="Forbidden", details={"causes": [{"reason": reason}]}))
+    recorder = EventRecorder(client, "test", VirtualClock())
+    recorder.event(config_map("a"), "Normal", "Made", "made")
+    await recorder.flush()
+    assert ("event Made about a not recorded: no" in caplog.text) is logged
 
 
 async def test_one_candidate_leads_and_another_takes_over_when_it_is_gone() -> None:
