@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,7 @@ class Certificate:
     """A certificate with its private key, both PEM; the key is unencrypted PKCS#8."""
 
     cert_pem: bytes
-    key_pem: bytes
+    key_pem: bytes = field(repr=False)
 
     def write(self, cert_path: Path, key_path: Path) -> None:
         """Writes both files, the key readable by its owner only."""
@@ -48,7 +48,7 @@ class Authority:
 
     ca_pem: bytes
     _certificate: x509.Certificate
-    _key: ec.EllipticCurvePrivateKey
+    _key: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
     def create(cls, common_name: str = "kaito-embedded-ca") -> Authority:
@@ -132,8 +132,8 @@ class Authority:
 class ServiceAccountKey:
     """The RSA key that signs service-account tokens; `private_pem` is what kube-controller-manager wants too."""
 
-    private_pem: bytes
-    key: rsa.RSAPrivateKey
+    private_pem: bytes = field(repr=False)
+    key: rsa.RSAPrivateKey = field(repr=False)
 
     @classmethod
     def create(cls) -> ServiceAccountKey:

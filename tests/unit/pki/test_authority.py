@@ -50,3 +50,9 @@ def test_the_signing_key_is_kept(tmp_path: Path) -> None:
     assert (
         ServiceAccountKey.load_or_create(tmp_path).private_pem == ServiceAccountKey.load_or_create(tmp_path).private_pem
     )
+
+
+def test_no_private_key_is_in_a_representation() -> None:
+    issued, signing = Authority.create().issue("server"), ServiceAccountKey.create()
+    assert "PRIVATE KEY" in issued.key_pem.decode()
+    assert "PRIVATE KEY" not in repr(issued) + repr(signing)
