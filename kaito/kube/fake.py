@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from kaito.kube.client import FieldValidation, ObjectList, PatchKind, Propagation, WatchEvent
 from kaito.kube.clock import Clock, VirtualClock
 from kaito.kube.errors import AlreadyExists, ApiError, Conflict, Gone, Invalid, NotFound
+from kaito.kube.merge_patch import merge_patch
 from kaito.kube.objects import format_time, matches_labels
 from kaito.kube.resources import EVENTS, PODS, Resource
 
@@ -359,19 +360,6 @@ class FakeClient:
         self._history.append((self._version, kind, resource.qualified, copy.deepcopy(obj)))
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, Mapping):
-        return patch
-    merged = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge_patch(merged.get(key), value)
-    return merged
 
 
 def guess_resource(obj: Mapping[str, Any]) -> Resource:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kaito.kube.clock import VirtualClock
+from kaito.kube.merge_patch import merge_patch
 from kaito.operator.nodeclaim import nodes
 from kaito.operator.nodeclaim.backoff import Backoff
 from kaito.operator.nodeclaim.claims import duration_seconds, is_managed, node_request
@@ -86,8 +87,6 @@ def test_whose_claim_it_is(group: str, found: dict[str, str], managed: bool) -> 
 
 
 def apply_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    from kaito.kube.fake import merge_patch
-
     return dict(merge_patch(target, patch))
 
 
