@@ -1,6 +1,7 @@
 """Reading data files: rows as dicts, each with the place it came from, so that a complaint can name it."""
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -157,7 +158,7 @@ def _read_arrow(file: DataFile) -> Iterator[Row]:
 
 
 def _read_jsonl(file: DataFile) -> Iterator[Row]:
-    for number, line in enumerate(_text(file.path).splitlines(), start=1):
+    for number, line in enumerate(_lines(_text(file.path)), start=1):
         if line.strip():
             try:
                 values = json.loads(line)
@@ -189,14 +190,10 @@ def _read_json(file: DataFile) -> Iterator[Row]:
         yield _record(file.path, number, "row", values)
 
 
-def _all_records(items: list[Any]) -> bool:
-    return bool(items) and all(isinstance(item, dict) for item in items)
-
-
 def _read_csv(file: DataFile) -> Iterator[Row]:
     text = _text(file.path)
     csv.field_size_limit(1 << 30)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter="\t" if file.kind == "tsv" else ",", strict=True)
+    reader = csv.reader(_lines(text), delimiter="\t" if file.kind == "tsv" else ",", strict=True)
     try:
         header = next(reader, None)
         if not header or text.lstrip().startswith("<"):
@@ -221,11 +218,20 @@ def _record(path: Path, number: int, unit: str, values: Any) -> Row:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.read()
     except UnicodeDecodeError as error:
         raise BadData(f"{path} is not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Return the lines with their ends.
+
+    `str.splitlines` would also cut at U+2028, U+0085 and others: ordinary characters within JSON texts and CSV fields.
+    """
+    return io.StringIO(text, newline="")
 
 
 def _looks_like(path: Path) -> str:

@@ -93,7 +93,7 @@ def tar(*entries: Entry) -> bytes:
         for name, content in entries:
             plain, hard, target = name.partition(" => ")
             if not hard:
-                plain, soft, target = name.partition(" -> ")
+                plain, _, target = name.partition(" -> ")
             entry = tarfile.TarInfo(plain)
             if target:
                 entry.type, entry.linkname = tarfile.LNKTYPE if hard else tarfile.SYMTYPE, target

@@ -1,4 +1,5 @@
 import csv
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     WRITERS[name](tmp_path / name)
     (file,) = find_files([tmp_path])
     assert [row.values for row in read_rows(file)] == ROWS
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_characters_that_only_look_like_line_ends_are_kept(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = [{"prompt": "a\u2028b\u0085c\x1cd\x0be", "completion": "1\u20292"}]
+    monkeypatch.setitem(globals(), "ROWS", odd)
+    monkeypatch.setattr(json, "dumps", functools.partial(json.dumps, ensure_ascii=False))
+    WRITERS[name](tmp_path / name)
+    (file,) = find_files([tmp_path])
+    assert [row.values for row in read_rows(file)] == odd
 
 
 def test_all_files_of_a_folder_are_read_in_order(tmp_path: Path) -> None:
