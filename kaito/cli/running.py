@@ -16,12 +16,16 @@ from rich.console import Console
 from kaito.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from kaito.cli.presenting import LivePresenter, PlainPresenter
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
+from kaito.cluster.daemon import clear_abandoned, hold
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.tiers import create_cluster
 from kaito.scenario.evidence import RunRecord
 from kaito.scenario.loading import LoadedScenario, ScenarioFileError, load_scenario
 from kaito.scenario.reporting import write_reports
 from kaito.scenario.runner import new_record, run_scenario
+
+FOLDER_PREFIX = "kaito-run-"
+"""Of the temporary folder that a run's cluster lives in."""
 
 
 def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
@@ -44,6 +48,7 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
     record = new_record(loaded, tier)
     live = console.is_terminal and not plain
     presenter = LivePresenter(console) if live else PlainPresenter(lambda line: print(line, flush=True))
+    clear_abandoned(Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"))
     with presenter:
         interrupted = asyncio.run(_run(loaded, tier, record, presenter))
     try:
@@ -61,32 +66,33 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
 
 async def _run(loaded: LoadedScenario, tier: str, record: RunRecord, presenter: LivePresenter | PlainPresenter) -> bool:
     """Run the scenario; True when the user interrupted it. The cluster and its folder are gone when this returns."""
-    root = Path(tempfile.mkdtemp(prefix="kaito-run-"))
+    root = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
     try:
-        cluster = create_cluster(tier, ClusterFolder(root), ClusterOptions(mirrors=loaded.mirrors))
+        with hold(ClusterFolder(root)):
+            cluster = create_cluster(tier, ClusterFolder(root), ClusterOptions(mirrors=loaded.mirrors))
 
-        async def work() -> None:
-            await cluster.start(lambda text: presenter.note("cluster", text))
-            presenter.note("cluster", f"{tier} is up")
-            await run_scenario(loaded, cluster, record, presenter)
+            async def work() -> None:
+                await cluster.start(lambda text: presenter.note("cluster", text))
+                presenter.note("cluster", f"{tier} is up")
+                await run_scenario(loaded, cluster, record, presenter)
 
-        try:
-            working = asyncio.create_task(work())
-            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                record.reason = "interrupted"
-                working.cancel()
-                with suppress(asyncio.CancelledError):
-                    await working
-                return True
-            working.result()
-        finally:
-            await cluster.stop()
+            try:
+                working = asyncio.create_task(work())
+                await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if not working.done():
+                    record.reason = "interrupted"
+                    working.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await working
+                    return True
+                working.result()
+            finally:
+                await cluster.stop()
     except (ClusterError, OSError) as error:
         logging.getLogger(__name__).error("the cluster did not start", exc_info=error)
         record.reason = str(error)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,8 @@ DEFAULT_NAME = "default"
 STOP_SECONDS = 60.0
 """How long `stop_daemon` waits for containers to end before it kills the daemon."""
 LOCK_ATTEMPTS = 10
+ABANDONED_SECONDS = 10.0
+"""A folder younger than this may be about to be locked."""
 _READY = "ready:"
 _FAILED = "failed:"
 
@@ -139,6 +141,21 @@ def stop_daemon(name: str, *, purge: bool = False) -> bool:
     return pid is not None
 
 
+def clear_abandoned(roots: Iterable[Path]) -> None:
+    """Remove clusters' folders that no process runs any more, with what a killed one left running.
+
+    Folders that are not this user's, or were made a moment ago, are left alone.
+    """
+    for root in roots:
+        folder = ClusterFolder(root)
+        with contextlib.suppress(OSError):
+            made = folder.lock.stat()
+            if made.st_uid != os.getuid() or time.time() - made.st_mtime < ABANDONED_SECONDS or _is_locked(folder):
+                continue
+            _clear_leftovers(folder)
+            shutil.rmtree(root, ignore_errors=True)
+
+
 def _wait_until_ended(folder: ClusterFolder, pid: int) -> None:
     """Wait for the daemon to let go of its folder and to exit; kill it when it takes too long."""
     deadline = time.monotonic() + STOP_SECONDS
@@ -200,7 +217,7 @@ def _lock(stream: IO[str], folder: ClusterFolder) -> None:
             return
         except BlockingIOError as error:
             if attempt == LOCK_ATTEMPTS - 1:
-                raise ClusterError(f"another process runs the cluster in {folder.root}") from error
+                raise ClusterError(f"another process starts or runs the cluster in {folder.root}") from error
         time.sleep(0.05)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from kaito.cluster.base import ClusterError, ClusterOptions
-from kaito.cluster.daemon import start_daemon
+from kaito.cluster.daemon import clear_abandoned, hold, start_daemon
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig
 from kaito.cluster.mirrors import MirrorMap, model_mirrors
@@ -108,3 +109,16 @@ def test_a_file_that_is_no_kubeconfig_is_left_alone(tmp_path: Path, text: str) -
     with pytest.raises(ValueError, match="other"):
         merge_kubeconfig(tmp_path / "ours", into=target, name="x")
     assert target.read_text() == text
+
+
+def test_a_killed_runs_folder_is_cleared_away_and_a_running_ones_is_not(tmp_path: Path) -> None:
+    killed, running, young, strange = (ClusterFolder(tmp_path / name) for name in ("k", "r", "y", "s"))
+    for folder in (killed, running, young):
+        with hold(folder):
+            pass
+    strange.create()
+    with hold(running):
+        for folder in (killed, running):
+            os.utime(folder.lock, (0, 0))
+        clear_abandoned(folder.root for folder in (killed, running, young, strange))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r", "s", "y"]
