@@ -6,7 +6,10 @@ wrapped by `wrapped`, never swallowed.
 
 from __future__ import annotations
 
+import logging
 from typing import ClassVar
+
+logger = logging.getLogger(__name__)
 
 MESSAGE_LIMIT = 256
 
@@ -165,8 +168,12 @@ CLASSES: tuple[type[ProviderError], ...] = (
 
 
 def wrapped(error: Exception) -> ProviderError:
-    """`error` itself when it is ours, else a Transient that says what it was."""
+    """`error` itself when it is ours, else a Transient that says what it was; the log says where it came from.
+
+    For callers that catch everything a provider raises: foreign code must not end a reconcile without a condition.
+    """
     if isinstance(error, ProviderError):
         return error
+    logger.warning("a provider raised what is no ProviderError", exc_info=error)
     text = f"{type(error).__name__}: {error}"
     return Transient(f"unexpected provider failure: {text}"[:MESSAGE_LIMIT], code="Unclassified", raw=text)

@@ -50,8 +50,9 @@ def test_a_taint_without_a_value_has_none_on_the_wire() -> None:
     assert Taint(key="k", effect="NoSchedule").to_object() == {"key": "k", "effect": "NoSchedule"}
 
 
-def test_unknown_exceptions_become_transient_and_say_what_they_were() -> None:
+def test_unknown_exceptions_become_transient_and_say_what_they_were(caplog: pytest.LogCaptureFixture) -> None:
     error = wrapped(ZeroDivisionError("division by zero"))
+    assert "ZeroDivisionError: division by zero" in caplog.text
     assert isinstance(error, Transient)
     assert error.code == "Unclassified"
     assert "ZeroDivisionError: division by zero" in error.raw
