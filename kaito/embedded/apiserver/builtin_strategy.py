@@ -13,7 +13,7 @@ from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.errors import PatchError
 from kaito.embedded.apiserver.patching.shapes import builtin_shape
 from kaito.embedded.apiserver.patching.strategic import strategic_merge_patch
-from kaito.embedded.apiserver.schemas import decoding
+from kaito.embedded.apiserver.schemas import converting, decoding
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
 
@@ -37,7 +37,7 @@ class BuiltinStrategy:
 
     def decode(self, obj: Object) -> Decoded:
         try:
-            decoded = decoding.decode(obj, self._kind.api_version, self._kind.kind)
+            decoded = decoding.decode(obj, self._kind.api_version, self._kind.kind, sent=True, forget=False)
         except decoding.DecodeError as problem:
             raise Undecodable(str(problem)) from None
         decoded.object.setdefault("metadata", {})
@@ -47,9 +47,9 @@ class BuiltinStrategy:
         strategy.prepare_create(self._kind, obj)
         self._normalise(obj)
 
-    def _normalise(self, obj: Object) -> None:
+    def _normalise(self, obj: Object, *, forget: bool = False) -> None:
         """Once more through the decoder: what preparation left empty looks as Go writes it."""
-        decoded = decoding.decode(obj, self._kind.api_version, self._kind.kind).object
+        decoded = decoding.decode(obj, self._kind.api_version, self._kind.kind, forget=forget).object
         obj.clear()
         obj.update(decoded)
 
@@ -60,7 +60,7 @@ class BuiltinStrategy:
     def finish(self, obj: Object) -> None:
         """Defaults once more, as the real server fills them in when it reads back what it stored."""
         defaults.apply(self._kind, obj)
-        self._normalise(obj)
+        self._normalise(obj, forget=True)
 
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
         return validation.validate_create(self._kind, obj)
@@ -76,6 +76,9 @@ class BuiltinStrategy:
             return strategic_merge_patch(self._kind.api_version, self._kind.kind, original, patch)
         except PatchError as problem:
             raise StatusError(problem.status, problem.reason, problem.message) from None
+
+    def conversion_error(self, obj: Object) -> str | None:
+        return converting.conversion_error(obj, self._kind.api_version, self._kind.kind)
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)

@@ -91,6 +91,9 @@ class CustomStrategy:
     def merge_patch_strategically(self, original: Object, patch: Object) -> Object | None:
         return None
 
+    def conversion_error(self, obj: Object) -> str | None:
+        return None
+
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
 

@@ -72,6 +72,10 @@ class Strategy(Protocol):
         """The original with a strategic merge patch applied; None for kinds that have none (custom resources)."""
         ...
 
+    def conversion_error(self, obj: Object) -> str | None:
+        """Why a patched object is not of this kind, in the words for strategic patches and applies; None if it is."""
+        ...
+
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
         """Records in `new` (managedFields) which of its fields `manager` wrote."""
         ...

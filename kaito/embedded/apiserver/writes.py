@@ -10,7 +10,7 @@ from aiohttp import web
 
 from kaito.embedded.apiserver import patch_requests
 from kaito.embedded.apiserver.answering import send
-from kaito.embedded.apiserver.bodies import read_object
+from kaito.embedded.apiserver.bodies import go_word, read_object
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import check_types, decode, handle_remarks
 from kaito.embedded.apiserver.definitions import is_terminating
@@ -21,12 +21,16 @@ from kaito.embedded.apiserver.errors import (
     StatusError,
     bad_request,
     forbidden,
+    internal,
     invalid,
 )
 from kaito.embedded.apiserver.list_options import parse as parse_list
 from kaito.embedded.apiserver.listing import Page, Reader
 from kaito.embedded.apiserver.negotiating import choose
+from kaito.embedded.apiserver.patching.strategic import merged_patch
 from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.schemas.decoding import in_order
+from kaito.embedded.apiserver.schemas.go_text import plain
 from kaito.embedded.apiserver.selecting import selection
 from kaito.embedded.apiserver.store import Entry, Object, ObjectKey, Store
 from kaito.embedded.apiserver.strategies import Undecodable
@@ -37,6 +41,7 @@ from kaito.embedded.apiserver.writing import (
     ensure_name,
     ensure_namespace,
     timestamp,
+    undeterminable,
 )
 from kaito.kube.clock import Clock
 
@@ -110,7 +115,13 @@ class Writes:
         def mutate(live: Entry | None) -> Object:
             assert live is not None
             patched = patch(resource.copy(live))
-            obj = self._decode_patched(resource, patched, options, call)
+            try:
+                obj = self._decode_patched(resource, patched, key, options, call)
+            except _Unreadable as problem:
+                if kind != patch_requests.STRATEGIC_PATCH:
+                    raise
+                why = resource.strategy.conversion_error(patched) or problem.why
+                raise _bad_patch(plain(merged_patch(resource.copy(live), orjson.loads(raw))), why) from None
             _check_identity(obj, key)
             return obj
 
@@ -118,18 +129,18 @@ class Writes:
         return await self._reader.show(call, resource, written.entry, form=form)
 
     @staticmethod
-    def _decode_patched(resource: Resource, patched: Object, options: WriteOptions, call: Call) -> Object:
+    def _decode_patched(
+        resource: Resource, patched: Object, key: ObjectKey, options: WriteOptions, call: Call
+    ) -> Object:
         """Reads what a patch made of an object. Raises a 422 that shows it."""
-        version, kind = patched.get("apiVersion"), patched.get("kind")
-        if not resource.custom and (version, kind) != (resource.api_version, resource.kind.kind):
-            raise _bad_patch(patched, f'no kind "{kind or ""}" is registered for version "{version or ""}" {_SCHEME}')
+        _check_patched_types(resource, patched, key.name, options, call)
         obj = check_types(resource, patched, b"")
         if obj.get("metadata") is None:
             obj["metadata"] = {}
         try:
             decoded = resource.strategy.decode(obj)
-        except Undecodable as problem:
-            raise _bad_patch(patched, str(problem)) from None
+        except Undecodable:
+            raise _Unreadable(patched, _first_problem(resource, obj)) from None
         handle_remarks(resource, decoded.remarks, options.validation, call)
         return decoded.object
 
@@ -161,7 +172,10 @@ class Writes:
                 time=timestamp(self._clock.now()),
                 subresource=subresource,
             )
-            decoded = self._decode_patched(resource, applied, options, call)
+            try:
+                decoded = self._decode_patched(resource, applied, key, options, call)
+            except _Unreadable as problem:
+                raise _inconvertible(applied, resource.strategy.conversion_error(applied) or problem.why) from None
             _check_identity(decoded, key)
             return decoded
 
@@ -219,12 +233,75 @@ class Writes:
         return body
 
 
+def _first_problem(resource: Resource, obj: Object) -> str:
+    """Why an object cannot be decoded: patched objects are read in the order of names."""
+    try:
+        resource.strategy.decode(in_order(obj))
+    except Undecodable as problem:
+        return str(problem)
+    raise AssertionError("an object is decodable in one order and not in another")
+
+
+class _Unreadable(StatusError):
+    """The 422 for a patched object that cannot be decoded; `why` is the decoder's word."""
+
+    def __init__(self, patched: Object, why: str) -> None:
+        bad = _bad_patch(patched, why)
+        super().__init__(bad.code, bad.reason, bad.message, bad.details)
+        self.why = why
+
+
+def _inconvertible(applied: Object, why: str) -> StatusError:
+    """What server-side apply says instead: it converts where other patches decode."""
+    metadata = applied.get("metadata") or {}
+    group, _, version = str(applied.get("apiVersion", "")).rpartition("/")
+    kind = f"{group}/{version}, Kind={applied.get('kind', '')}"
+    name = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
+    return StatusError(
+        500,
+        "",
+        f"failed to convert new object ({name}; {kind}) to proper version: "
+        f"unable to convert unstructured object to {kind}: {why}",
+    )
+
+
 def _check_identity(obj: Object, key: ObjectKey) -> None:
     ensure_name(obj, key.name)
     ensure_namespace(obj, key.namespace)
 
 
-def _bad_patch(patched: Object, why: str) -> StatusError:
-    shown = orjson.dumps(orjson.dumps(patched, option=orjson.OPT_SORT_KEYS).decode()).decode()
+def _check_patched_types(resource: Resource, patched: Object, own_name: str, options: WriteOptions, call: Call) -> None:
+    """What the real server makes of a patch that touched apiVersion or kind. Raises 400, 422 and 500."""
+    for name in ("apiVersion", "kind"):
+        if (value := patched.get(name)) is not None and not isinstance(value, str):
+            word = f"json: cannot unmarshal {go_word(value)} into Go struct field .{name} of type string"
+            raise _bad_patch(patched, f"couldn't get version/kind; json parse error: {word}")
+    version, kind = patched.get("apiVersion") or "", patched.get("kind") or ""
+    if resource.custom:
+        if not kind:
+            raise _bad_patch(patched, f"Object 'Kind' is missing in '{_sorted(patched)}'")
+        if not version:
+            raise internal("Object 'apiVersion' is missing in 'object has no apiVersion field'")
+        return
+    if kind and (version or resource.api_version, kind) != (resource.api_version, resource.kind.kind):
+        place = f'version "{version}"' if version else f'the internal version of group "{resource.group}"'
+        raise _bad_patch(patched, f'no kind "{kind}" is registered for {place} {_SCHEME}')
+    if version and version != resource.api_version:
+        raise _bad_patch(patched, f'no kind "{resource.kind.kind}" is registered for version "{version}" {_SCHEME}')
+    if not version:
+        # Read as the internal type, whose members have other names than the text: it finds none of them.
+        unknown = [f'unknown field "{name}"' for name in sorted(patched) if name not in ("apiVersion", "kind")]
+        handle_remarks(resource, unknown, options.validation, call)
+        raise bad_request(undeterminable(own_name))
+
+
+def _sorted(obj: Object) -> str:
+    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _bad_patch(patched: Object | str, why: str) -> StatusError:
+    """422 that shows the patched object (or the patch, as text)."""
+    text = patched if isinstance(patched, str) else _sorted(patched)
+    shown = orjson.dumps(text).decode()
     cause = Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", "patch")
     return invalid(GroupResource("", ""), "", [cause])

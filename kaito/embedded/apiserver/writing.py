@@ -197,8 +197,10 @@ class Writer:
         ensure_namespace(obj, key.namespace)
         now = timestamp(self._clock.now())
         draft = await self._draft(call, resource, obj, options, now)
-        if not track and managed is not None:
-            draft["metadata"]["managedFields"] = managed
+        if not track:
+            draft["metadata"].pop("managedFields", None)
+            if managed is not None:
+                draft["metadata"]["managedFields"] = managed
         if self._store.collection(resource.collection).get(key) is not None:
             raise already_exists(resource.group_resource, key.name)
         return Written(self._put(resource, key, draft, dry_run=options.dry_run), created=True)
@@ -311,11 +313,16 @@ def ensure_namespace(obj: Object, namespace: str) -> None:
         metadata.pop("namespace", None)
 
 
+def undeterminable(name: str) -> str:
+    """What a request whose object has no name is told; `name` is the URL's."""
+    return f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+
+
 def ensure_name(obj: Object, name: str) -> None:
     """The object's name is the URL's. Raises a 400."""
     own = obj.setdefault("metadata", {}).get("name", "")
     if not own:
-        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        raise bad_request(undeterminable(name))
     if own != name:
         raise bad_request(f"the name of the object ({own}) does not match the name on the URL ({name})")
 

@@ -165,6 +165,9 @@ UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 ADDRESS = re.compile(r"\b(10|127)\.\d+\.\d+\.\d+\b")
 AGE = re.compile(r"^(\d+(s|ms)|<invalid>)$")
+SHOWN_OBJECT = re.compile(r""".*patch: Invalid value: ("(?:[^"\\]|\\.)*"): (.*)""", re.DOTALL)
+TYPED_PATCH = re.compile(r"failed to create typed patch object \(\S*; \S*, Kind=\w*\): ")
+VERSION = re.compile(r'"resourceVersion":"\d+"')
 VARYING = frozenset(("resourceVersion", "time", "remainingItemCount", "continue", "nodePort"))
 
 
@@ -172,12 +175,17 @@ def comparable(status: int, document: Any) -> Any:
     """An answer without what no two servers share; texts that show whole objects in Go's order are cut short."""
     if isinstance(document, dict) and document.get("kind") == "Status":
         message = document.get("message", "")
-        for marker in ("patch: Invalid value", "failed to create typed patch", "list element types are not identical"):
-            if marker in message:
-                return marker
+        if (shown := SHOWN_OBJECT.fullmatch(message)) is not None:
+            text = json.loads(shown[1])
+            seen = _masked(json.loads(text) if text[:1] == "{" else text)
+            return [status, document.get("reason"), seen, _masked(VERSION.sub("VERSION", shown[2]))]
+        if (typed := TYPED_PATCH.match(message)) is not None:
+            # Go's maps have no order: of undeclared fields and what comes before them it names some.
+            lines = ["undeclared"] if "field not declared" in message else sorted(message[typed.end() :].splitlines())
+            return [status, typed[0], lines]
         causes = (document.get("details") or {}).get("causes")
         if causes:
-            listed = sorted({json.dumps(_masked(cause), sort_keys=True) for cause in causes})
+            listed = sorted(json.dumps(_masked(cause), sort_keys=True) for cause in causes)
             return [status, document.get("reason"), listed]
     return [status, _masked(document)]
 

@@ -19,7 +19,8 @@ def required(path: str, detail: str = "") -> Cause:
 
 
 def invalid(path: str, value: Any, detail: str) -> Cause:
-    return Cause(path, f"Invalid value: {shown(value)}: {detail}", "FieldValueInvalid")
+    text = f"Invalid value: {shown(value)}"
+    return Cause(path, f"{text}: {detail}" if detail else text, "FieldValueInvalid")
 
 
 def invalid_each(path: str, value: Any, details: Iterable[str]) -> list[Cause]:

@@ -9,7 +9,7 @@ import difflib
 import json
 from typing import Any, Final
 
-from kaito.embedded.apiserver.schemas.decoding import zero
+from kaito.embedded.apiserver.schemas.decoding import Sparse, zero
 from kaito.embedded.apiserver.schemas.types import Type, type_table
 
 Json = dict[str, Any]
@@ -46,11 +46,11 @@ def _convert(kind: Type, value: Any, moved: Json) -> Any:
         case "ptr":
             return None if value is None else _convert(kind.elem, value, moved)
         case "struct":
-            return _struct(kind, value or {}, moved)
+            return _struct(kind, {} if value is None else value, moved)
         case "slice":
-            return None if not value else [_convert(kind.elem, item, moved) for item in value]
+            return None if value is None else [_convert(kind.elem, item, moved) for item in value]
         case "map":
-            return None if not value else {key: _convert(kind.elem, item, moved) for key, item in sorted(value.items())}
+            return None if value is None else {key: _convert(kind.elem, value[key], moved) for key in sorted(value)}
         case _:
             return zero(kind) if value is None else value
 
@@ -75,7 +75,10 @@ def _struct(kind: Type, value: Json, moved: Json) -> Json:
 def _find(value: Json, go: str) -> Any:
     """The member whose JSON name belongs to a Go name: ImagePullPolicy, DNSPolicy, TTY, HTTPGet, PodIPs."""
     lowered = go.lower()
-    return next((item for key, item in value.items() if key.lower() == lowered), None)
+    found = next((item for key, item in value.items() if key.lower() == lowered), None)
+    if found is None and type(value) is Sparse:
+        found = next((item for key, item in value.emptied.items() if key.lower() == lowered), None)
+    return found
 
 
 def difference(new: Any, old: Any) -> str:

@@ -51,6 +51,7 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("", "Endpoints"): services.check_endpoints,
     ("", "Event"): cluster.check_event,
     ("", "LimitRange"): cluster.check_limit_range,
+    ("", "Namespace"): lambda _: [],
     ("", "Node"): cluster.check_node,
     ("", "PersistentVolume"): storage.check_volume,
     ("", "PersistentVolumeClaim"): storage.check_claim,
@@ -105,7 +106,17 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class_update,
 }
 # Update validation of these does not repeat what a create is checked for.
-UPDATE_ONLY: Final = frozenset({"ControllerRevision", "Node", "StorageClass"})
+UPDATE_ONLY: Final = frozenset({"ControllerRevision", "Node"})
+
+# Of these it does not repeat the checks of metadata.
+SPEC_ONLY: Final = frozenset({"Event", "StatefulSet"})
+# Their strategies check the whole object, and so do their update checks.
+TWICE: Final = frozenset(
+    {
+        ("", "PersistentVolumeClaim"),
+        *(("rbac.authorization.k8s.io", kind) for kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")),
+    }
+)
 
 
 def name_check(kind: Kind) -> Check:
@@ -128,12 +139,14 @@ def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> 
     causes = shared + validate_object_meta_update(new, old)
     if subresource not in ("", "scale"):
         return causes + _check_status(kind, new, subresource)
-    causes += validate_object_meta_update(new, old)
+    if kind.kind != "Event":
+        causes += validate_object_meta_update(new, old)
     create, update = CREATE.get((kind.group, kind.kind)), UPDATE.get((kind.group, kind.kind))
     if create is not None and kind.kind not in UPDATE_ONLY:
-        causes += shared + (pods.check_pod(new) if kind.kind == "Pod" else create(new))
-    if create is not None and kind.group == "rbac.authorization.k8s.io":
-        causes += shared + create(new)  # RBAC's strategies validate the whole object twice
+        causes += [] if kind.kind in SPEC_ONLY else shared
+        causes += pods.check_pod(new) if kind.kind == "Pod" else create(new)
+    if create is not None and (kind.group, kind.kind) in TWICE:
+        causes += shared + create(new)
     if update is not None:
         causes += update(new, old)
     return causes
@@ -144,6 +157,8 @@ def _check_status(kind: Kind, new: Json, subresource: str) -> list[Cause]:
     if subresource != "status":
         return []
     status = new.get("status") or {}
+    if kind.kind == "Namespace":
+        return cluster.check_namespace_status(new)
     counted = ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "active", "succeeded", "failed")
     causes = [
         invalid(f"status.{field}", status[field], names.NOT_NEGATIVE)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kaito.embedded.apiserver.patching.field_sets import ROOT, Path, item_key, printed, shape_kind
 from kaito.embedded.apiserver.patching.shapes import Shape
+from kaito.embedded.apiserver.schemas.go_text import plain, type_name
 
 
 def type_error(shape: Shape, value: Any) -> str | None:
@@ -26,7 +27,7 @@ def _errors(shape: Shape, value: Any, path: Path) -> list[str]:
     if kind == "list":
         return _list_errors(shape, value, path)
     if not isinstance(value, dict):
-        return [f"{printed(path)}: expected map, got {_shown(value)}"]
+        return [f"{printed(path)}: expected map, got &{{{plain(value)}}}"]
     errors: list[str] = []
     for name in sorted(value):
         child = shape.child(name)
@@ -39,7 +40,7 @@ def _errors(shape: Shape, value: Any, path: Path) -> list[str]:
 
 def _list_errors(shape: Shape, value: Any, path: Path) -> list[str]:
     if not isinstance(value, list):
-        return [f"{printed(path)}: expected list, got {_shown(value)}"]
+        return [f"{printed(path)}: expected list, got &{{{plain(value)}}}"]
     errors: list[str] = []
     seen: set[str] = set()
     for index, item in enumerate(value):
@@ -67,7 +68,7 @@ def _scalar_error(shape: Shape, value: Any, path: Path) -> str | None:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     match shape.scalar:
         case "numeric" if not number:
-            return f"{printed(path)}: expected numeric (int or float), got {_kind(value)}"
+            return f"{printed(path)}: expected numeric (int or float), got {type_name(value)}"
         case "string" if not isinstance(value, str):
             return f"{printed(path)}: expected string, got {_shown(value)}"
         case "boolean" if not isinstance(value, bool):
@@ -80,17 +81,14 @@ def _scalar_error(shape: Shape, value: Any, path: Path) -> str | None:
     return None
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "string" if isinstance(value, str) else "list" if isinstance(value, list) else "map"
-
-
 def _shown(value: Any) -> str:
-    return f"&value.valueUnstructured{{Value:{_go(value)}}}" if not isinstance(value, str) else f"&{{{value}}}"
+    """%#v of the value in its wrapping."""
+    return f"&value.valueUnstructured{{Value:{_go(value)}}}"
 
 
 def _go(value: Any) -> str:
+    if value is None:
+        return "interface {}(nil)"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):

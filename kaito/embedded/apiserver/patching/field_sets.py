@@ -60,9 +60,10 @@ def item_key(shape: Shape, item: Any, index: int) -> str:
     if shape.list_type == "map" and isinstance(item, dict):
         keys = {}
         for key in sorted(shape.keys):
-            value = item.get(key, shape.key_default(key))
-            if value is not None:
-                keys[key] = value
+            if key in item:
+                keys[key] = item[key]  # null is a key as well as any
+            elif (default := shape.key_default(key)) is not None:
+                keys[key] = default
         if keys:
             return "k:" + _compact(keys)
     elif shape.list_type == "set":
@@ -136,7 +137,8 @@ def printed(path: Path) -> str:
             text += f".{body}"
         elif key.startswith("k:"):
             pairs = json.loads(body).items()
-            text += "[" + ",".join(f"{name}={_compact(value)}" for name, value in pairs) + "]"
+            shown = ((name, "" if isinstance(value, (dict, list)) else _compact(value)) for name, value in pairs)
+            text += "[" + ",".join(f"{name}={value}" for name, value in shown) + "]"
         else:
             text += f"[={body}]" if key.startswith("v:") else f"[{body}]"
     return text

@@ -10,6 +10,7 @@ import copy
 from typing import Any, Final
 
 from kaito.embedded.apiserver.patching.errors import PatchError
+from kaito.embedded.apiserver.schemas.go_text import plain
 from kaito.embedded.apiserver.schemas.types import Field, Type, type_for
 
 Json = dict[str, Any]
@@ -38,7 +39,7 @@ def _merge(original: Json, patch: Json, kind: Type | None) -> Json:
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise PatchError(f"unknown patch type: {directive} in map: {_go_map(patch)}", status=500, reason="")
+        raise PatchError(f"unknown patch type: {directive} in map: {plain(patch)}", status=500, reason="")
     if RETAIN_KEYS in patch:
         _retain(original, patch)
     for key, value in patch.items():
@@ -113,6 +114,7 @@ def _merge_list(current: Any, patch: list[Any], field: Field | _MapValue | None,
         return copy.deepcopy(patch)
     if any(isinstance(item, dict) and item.get(PATCH) == "replace" for item in patch):
         return [copy.deepcopy(item) for item in patch if not (isinstance(item, dict) and PATCH in item)]
+    _check_alike(existing, patch)
     elem = field.type.elem if field.type.kind == "slice" else None
     if field.merge_key is None or not all(isinstance(item, dict) for item in [*patch, *existing]):
         merged = existing + [item for item in patch if item not in existing]
@@ -123,6 +125,16 @@ def _merge_list(current: Any, patch: list[Any], field: Field | _MapValue | None,
     return _sort(merged, existing, patch, order, lambda item: item.get(merge_key))
 
 
+def _check_alike(existing: list[Any], patch: list[Any]) -> None:
+    """Lists merge only when all their items are of one type, and not lists themselves."""
+    kinds = [type(item) for item in (*existing, *patch)]
+    if kinds and kinds[0] is list:
+        raise PatchError("lists of lists are not supported", status=500, reason="")
+    if any(kind is not kinds[0] for kind in kinds):
+        shown = f"[{plain(existing)} {plain(patch)}]"
+        raise PatchError(f"list element types are not identical: {shown}", status=500, reason="")
+
+
 def _check_order(patch: list[Json], order: Any, merge_key: str) -> None:
     """The patch's items must come in the order of `$setElementOrder`, all of them."""
     if not isinstance(order, list):
@@ -131,9 +143,7 @@ def _check_order(patch: list[Json], order: Any, merge_key: str) -> None:
     listed = [item for item in patch if PATCH not in item]
     places = [wanted.index(item[merge_key]) for item in listed if item.get(merge_key) in wanted]
     if len(places) != len(listed) or places != sorted(places):
-        message = (
-            f"The order in patch list:\n{_go_map(listed)}\n doesn't match $setElementOrder list:\n{_go_map(order)}\n"
-        )
+        message = f"The order in patch list:\n{plain(listed)}\n doesn't match $setElementOrder list:\n{plain(order)}\n"
         raise PatchError(message, status=500, reason="")
 
 
@@ -142,7 +152,7 @@ def _merge_by_key(existing: list[Json], patch: list[Json], merge_key: str, elem:
     for item in patch:
         if merge_key not in item:
             raise PatchError(
-                f"map: {_go_map(item)} does not contain declared merge key: {merge_key}", status=500, reason=""
+                f"map: {plain(item)} does not contain declared merge key: {merge_key}", status=500, reason=""
             )
         wanted = item[merge_key]
         if item.get(PATCH) == "delete":
@@ -191,12 +201,16 @@ def _retain(original: Json, patch: Json) -> None:
         del original[key]
 
 
-def _go_map(value: Any) -> str:
-    """A JSON value as Go's %v prints it."""
+def merged_patch(original: Any, patch: Any) -> Any:
+    """The patch as merging leaves it, which error messages show: what is new in the object has lost its nulls."""
+    if isinstance(patch, dict):
+        if not isinstance(original, dict):
+            return _without_nulls(patch)
+        return {key: None if item is None else merged_patch(original.get(key), item) for key, item in patch.items()}
+    return patch if original is not None else _without_nulls(patch)
+
+
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
-    if isinstance(value, list):
-        return "[" + " ".join(_go_map(item) for item in value) + "]"
-    if value is None:
-        return "<nil>"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

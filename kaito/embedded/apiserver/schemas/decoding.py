@@ -34,27 +34,56 @@ class Decoded:
     unknown: list[str] = field(default_factory=list)
 
 
-def decode(obj: Json, api_version: str, kind: str) -> Decoded:
+class Sparse(dict[str, Any]):
+    """A struct that was sent with empty lists or maps which it no longer holds.
+
+    The store keeps no difference between them and absent ones, but error messages show them: `emptied` has their names.
+    """
+
+    __slots__ = ("emptied",)
+
+    def __init__(self, members: Json, emptied: dict[str, Any]) -> None:
+        super().__init__(members)
+        self.emptied = emptied
+
+
+def emptied(struct: Any, name: str) -> Any:
+    """The empty list or map that was sent as this member; None where it is absent or not empty."""
+    return struct.emptied.get(name) if type(struct) is Sparse and struct.get(name) is None else None
+
+
+def decode(obj: Json, api_version: str, kind: str, *, sent: bool = False, forget: bool = True) -> Decoded:
     """Decodes a built-in object. Raises DecodeError; an unknown kind is returned as it is (a copy is made
-    otherwise)."""
+    otherwise).
+
+    `sent`: the object comes from a client, and empty lists of fields without omitempty are still told from null (they
+    are owned). Unless `forget`, structs that lose empty members become Sparse.
+    """
     known = type_for(api_version, kind)
     if known is None:
         return Decoded(obj)
-    walk = _Walk()
+    walk = _Walk(sent=sent, forget=forget)
     decoded = walk.struct(known, obj, None)
     walk.finish()
     return Decoded(decoded, [f'unknown field "{path}"' for path in walk.unknown])
 
 
+def in_order(value: Any) -> Any:
+    """The value with the members of all its objects in the order of their names, as Go writes maps."""
+    if isinstance(value, dict):
+        return {name: in_order(value[name]) for name in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value
+
+
 def decode_metadata(obj: Json) -> Decoded:
     """As `decode`, for an object of which only apiVersion, kind and metadata have built-in types (custom resources)."""
     walk = _Walk()
-    metadata = obj.get("metadata")
+    metadata = in_order(obj.get("metadata"))
     if not isinstance(metadata, dict):
         metadata = {} if metadata is None else walk.mismatch(object_meta(), metadata, None) or {}
-    decoded = walk.struct(object_meta(), metadata, (None, "metadata"))
+    decoded = walk.struct(object_meta(), metadata, None)
     walk.finish()
-    return Decoded({**obj, "metadata": decoded}, [f'unknown field "{path}"' for path in walk.unknown])
+    return Decoded({**obj, "metadata": decoded}, [f'unknown field "metadata.{path}"' for path in walk.unknown])
 
 
 def zero(kind: Type) -> Any:
@@ -79,7 +108,9 @@ def zero(kind: Type) -> Any:
 class _Walk:
     """One decoding pass; keeps the first type error, as Go does, and every unknown field."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sent: bool = False, forget: bool = True) -> None:
+        self._sent = sent
+        self._forget = forget
         self.unknown: list[str] = []
         self.error: str | None = None
         self._owner = ""
@@ -91,6 +122,7 @@ class _Walk:
     def struct(self, kind: Type, value: Json, path: Path) -> Json:
         fields = kind.fields
         out: Json = {}
+        lost: Json | None = None if self._forget or type(value) is not Sparse else dict(value.emptied)
         for name, item in value.items():
             known = fields.get(name)
             if known is None:
@@ -111,20 +143,26 @@ class _Walk:
                 and not known.type.is_struct
                 and (decoded in EMPTIES or decoded == {} or decoded == [])
             ):
+                if not self._forget and type(decoded) in (dict, list):
+                    lost = {**(lost or {}), name: decoded}
                 continue
             if not known.pointer and not known.omit_empty and (decoded == [] or (decoded == {} and kind_name == "map")):
-                continue  # the store keeps no difference between nil and empty
+                # The store keeps no difference between nil and empty.
+                if not self._forget:
+                    lost = {**(lost or {}), name: decoded}
+                if not self._sent:
+                    continue
             out[name] = decoded
         for known in kind.always:
             if known.name not in out:
                 out[known.name] = None if known.pointer else zero(known.type)
-        return out
+        return out if lost is None else Sparse(out, lost)
 
     def value(self, kind: Type, value: Any, path: Path) -> Any:
         """The encoded form of a value that is not null; None after a type error."""
         match kind.kind:
             case "struct":
-                if type(value) is not dict:
+                if type(value) is not dict and type(value) is not Sparse:
                     return self.mismatch(kind, value, path)
                 return self.struct(kind, value, path)
             case "string":
@@ -152,7 +190,7 @@ class _Walk:
                 return self._special(kind, value, path)
 
     def _map(self, kind: Type, value: Any, path: Path) -> Any:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             return self.mismatch(kind, value, path)
         elem, owner = kind.elem, self._owner
         if elem.kind == "string" and all(type(item) is str for item in value.values()):
@@ -198,7 +236,7 @@ class _Walk:
     def _schema_or(self, kind: Type, value: Any, path: Path) -> Any:
         schema = type_for("", SCHEMA_PROPS)
         assert schema is not None
-        if type(value) is dict:
+        if isinstance(value, dict):
             return self.struct(schema, value, path)
         if kind.kind == "schema-or-bool" and type(value) is bool:
             return value
@@ -212,9 +250,8 @@ class _Walk:
         if self.error is None:
             owner = self._owner.rsplit(".", 1)[-1]
             token = _token(value) + (f" {_number(value)}" if number and _token(value) == "number" else "")
-            self.error = (
-                f"json: cannot unmarshal {token} into Go struct field {owner}.{_go_path(path)} of type {kind.go}"
-            )
+            place = "Go value" if path is None else f"Go struct field {owner}.{_go_path(path)}"
+            self.error = f"json: cannot unmarshal {token} into {place} of type {kind.go}"
         return None
 
 

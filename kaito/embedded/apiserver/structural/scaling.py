@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.schemas.go_text import plain, type_name
 
 Json = dict[str, Any]
 LARGEST: Final = 2**31 - 1
@@ -16,12 +17,16 @@ def check(scale: Json | None, obj: Json) -> list[Cause]:
     causes: list[Cause] = []
     for field in ("specReplicasPath", "statusReplicasPath"):
         path = (scale or {}).get(field, "")
-        value = lookup(obj, path) if path else None
+        if not path:
+            continue
+        value, problem = lookup(obj, path)
+        if problem:
+            causes.append(Cause(path, f"Invalid value: 0: {problem}"))
+            continue
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int):
-            kind = {bool: "bool", float: "float64", str: "string"}.get(type(value), "map[string]interface {}")
-            detail = f"{path} accessor error: {value} is of the type {kind}, expected int64"
+            detail = f"{path} accessor error: {plain(value)} is of the type {type_name(value)}, expected int64"
             causes.append(Cause(path, f"Invalid value: 0: {detail}"))
         elif value < 0:
             causes.append(Cause(path, f"Invalid value: {json.dumps(value)}: should be a non-negative integer"))
@@ -30,10 +35,15 @@ def check(scale: Json | None, obj: Json) -> list[Cause]:
     return causes
 
 
-def lookup(obj: Any, path: str) -> Any:
-    """The value at a plain dotted path (`.spec.replicas`); None where there is none."""
+def lookup(obj: Any, path: str) -> tuple[Any, str]:
+    """The value at a plain dotted path (`.spec.replicas`), None where there is none; and what is in the way."""
+    here = ""
     for part in path.lstrip(".").split("."):
+        here += f".{part}"
+        if obj is None:
+            return None, ""
         if not isinstance(obj, dict):
-            return None
+            kind = f"{plain(obj)} is of the type {type_name(obj)}"
+            return None, f"{here} accessor error: {kind}, expected map[string]interface{{}}"
         obj = obj.get(part)
-    return obj
+    return obj, ""

@@ -6,12 +6,23 @@ limits) is set on the pod that is made from it.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.defaulting.volumes import default_volume
 
 Json = dict[str, Any]
 LATEST: Final = "latest"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST: Final = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])"
+_PART: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+# How image references are written (github.com/distribution/reference).
+REFERENCE: Final = re.compile(
+    rf"(?:{_HOST}(?::[0-9]+)?/)?{_PART}(?:/{_PART})*(?::(?P<tag>\w[\w.-]{{0,127}}))?"
+    r"(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
+    re.ASCII,
+)
+IDENTIFIER: Final = re.compile("[0-9a-f]{64}")
 
 
 def default_pod(pod: Json) -> None:
@@ -103,8 +114,8 @@ def _default_http_get(handler: Json) -> None:
 
 def pull_policy(image: str) -> str:
     """Always for the tag latest, which an image without tag and digest has; IfNotPresent otherwise."""
-    name, _, digest = image.partition("@")
-    tag = name.rsplit("/", 1)[-1].partition(":")[2]
-    if image and not tag and not digest:
-        tag = LATEST
+    found = REFERENCE.fullmatch(image)
+    if found is None or IDENTIFIER.fullmatch(image):
+        return "IfNotPresent"  # not the name of an image
+    tag = found["tag"] or ("" if found["digest"] else LATEST)
     return "Always" if tag == LATEST else "IfNotPresent"

@@ -68,6 +68,16 @@ def check_node_update(new: Json, old: Json) -> list[Cause]:
     return causes + check_node(new)
 
 
+def check_namespace_status(namespace: Json) -> list[Cause]:
+    """The phase says whether the namespace is being deleted."""
+    phase = (namespace.get("status") or {}).get("phase", "")
+    going = bool(namespace["metadata"].get("deletionTimestamp"))
+    wanted, state = ("Terminating", "not empty") if going else ("Active", "empty")
+    if phase == wanted:
+        return []
+    return [invalid("status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {state}")]
+
+
 def check_lease(lease: Json) -> list[Cause]:
     spec = lease.get("spec") or {}
     causes: list[Cause] = []

@@ -10,7 +10,12 @@ from kaito.embedded.apiserver.kinds import names
 from kaito.embedded.apiserver.kinds.causes import invalid, invalid_each, not_supported, required
 from kaito.embedded.apiserver.kinds.internal import internal_template
 from kaito.embedded.apiserver.kinds.model import Cause
-from kaito.embedded.apiserver.kinds.strategy import CONTROLLER_UID
+from kaito.embedded.apiserver.kinds.strategy import (
+    CONTROLLER_UID,
+    JOB_NAME,
+    LEGACY_CONTROLLER_UID,
+    LEGACY_JOB_NAME,
+)
 from kaito.embedded.apiserver.kinds.validating.pods import check_template
 from kaito.embedded.apiserver.kinds.validating.selectors import check_selector, matches, not_negative
 from kaito.embedded.apiserver.kinds.validating.workloads import MISMATCH, template_labels
@@ -35,9 +40,19 @@ def _check_generated_selector(job: Json) -> list[Cause]:
     if spec.get("manualSelector") or selector is None:
         return []
     uid = (job.get("metadata") or {}).get("uid", "")
-    if selector != {"matchLabels": {CONTROLLER_UID: uid}}:
-        return [invalid("spec.selector", selector, "`selector` not auto-generated")]
-    return []
+    name = (job.get("metadata") or {}).get("name", "")
+    expected = {LEGACY_CONTROLLER_UID: uid, LEGACY_JOB_NAME: name, CONTROLLER_UID: uid, JOB_NAME: name}
+    labels = template_labels(spec)
+    causes: list[Cause] = []
+    for key, value in expected.items():
+        here, detail = f"spec.template.metadata.labels[{key}]", f"must be '{value}'"
+        if key not in (labels or {}):
+            causes.append(required(here, detail))
+        elif (labels or {})[key] != value:
+            causes.append(invalid(here, labels, detail))
+    if not check_selector(selector, "") and not matches(selector, expected):
+        causes.append(invalid("spec.selector", selector, "`selector` not auto-generated"))
+    return causes
 
 
 def check_job_spec(spec: Json, path: str, *, of_cron_job: bool = False) -> list[Cause]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds import names
@@ -64,7 +65,7 @@ def check_claim(claim: Json) -> list[Cause]:
 
 def check_claim_update(new: Json, old: Json) -> list[Cause]:
     """Only the size of a bound claim may grow; a volume's name may be filled in."""
-    spec, known = dict(new.get("spec") or {}), old.get("spec") or {}
+    spec, known = copy.copy(new.get("spec") or {}), old.get("spec") or {}
     if not known.get("volumeName") and spec.get("volumeName"):
         known = {**known, "volumeName": spec["volumeName"]}
     if known.get("storageClassName") is None and spec.get("storageClassName") is not None:
@@ -80,7 +81,7 @@ def check_claim_update(new: Json, old: Json) -> list[Cause]:
     if spec != known:
         mine_shown, known_shown = (internal("core.PersistentVolumeClaimSpec", s) for s in (spec, known))
         causes.append(forbidden("spec", f"{CLAIM_UPDATE}\n{difference(mine_shown, known_shown)}"))
-    if mine is not None and theirs is not None and quantities.value_of(mine) < quantities.value_of(theirs):
+    if theirs is not None and quantities.value_of("0" if mine is None else mine) < quantities.value_of(theirs):
         detail = "field can not be less than status.capacity"
         causes.append(forbidden("spec.resources.requests.storage", detail))
     return causes

@@ -12,6 +12,7 @@ from kaito.embedded.apiserver.kinds.validating.pods import check_template
 from kaito.embedded.apiserver.kinds.validating.selectors import (
     check_at_most_all,
     check_count_or_percent,
+    check_labels,
     check_selector,
     is_empty,
     is_zero,
@@ -19,6 +20,7 @@ from kaito.embedded.apiserver.kinds.validating.selectors import (
     not_negative,
 )
 from kaito.embedded.apiserver.kinds.validating.storage import check_claim_spec
+from kaito.embedded.apiserver.schemas.decoding import emptied
 
 Json = dict[str, Any]
 MISMATCH: Final = "`selector` does not match template `labels`"
@@ -40,8 +42,10 @@ STATEFUL_MUTABLE: Final = frozenset(
 
 
 def template_labels(spec: Json) -> Json | None:
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
-    return dict(sorted(labels.items())) if labels else None
+    """The template's labels as messages show them: None where there are none, {} where none were sent as {}."""
+    metadata = (spec.get("template") or {}).get("metadata")
+    labels = metadata.get("labels") if metadata is not None else None
+    return dict(sorted(labels.items())) if labels else emptied(metadata, "labels")
 
 
 def _check_own_selector(spec: Json, word: str) -> list[Cause]:
@@ -169,6 +173,7 @@ def check_stateful_set(stateful_set: Json) -> list[Cause]:
     if check_selector(spec.get("selector"), ""):
         return [*causes, invalid("spec.selector", spec["selector"], "")]
     causes += _check_match(spec)
+    causes += check_labels(template_labels(spec) or {}, "spec.template.labels")
     causes += check_template(_with_claims(spec), "spec.template")
     pod = (spec.get("template") or {}).get("spec") or {}
     if pod.get("restartPolicy") != "Always":
