@@ -45,7 +45,8 @@ from kaito.embedded.apiserver.writing import (
 )
 from kaito.kube.clock import Clock
 
-_DELETIONS_A_TURN = 50
+_TURN = 0.005
+"""Seconds that the deletions of a collection may take before other requests get a turn."""
 _SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
 
 
@@ -205,9 +206,12 @@ class Writes:
         body = await self._options_body(call)
         page = await self._reader.page(resource, options, wanted)
         deleted: list[Entry] = []
-        for index, entry in enumerate(page.entries):
-            if index % _DELETIONS_A_TURN == _DELETIONS_A_TURN - 1:
+        loop = asyncio.get_running_loop()
+        turn_ends = loop.time() + _TURN
+        for entry in page.entries:
+            if loop.time() > turn_ends:
                 await asyncio.sleep(0)
+                turn_ends = loop.time() + _TURN
             try:
                 outcome = await self._deleter.delete(call, resource, entry.key, delete_options(call.query, body))
             except StatusError as problem:
