@@ -8,10 +8,12 @@ import pytest
 from kaito_runtime import exitcodes, paths
 from kaito_runtime.cli import COMMANDS
 
+pytestmark = pytest.mark.timeout(300)  # starting Python takes long on a busy machine
+
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kaito_runtime", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=50)
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=250)
 
 
 def test_the_overview_names_every_command_and_imports_none() -> None:

@@ -20,7 +20,7 @@ import pytest
 
 SKOPEO = shutil.which("skopeo")
 pytestmark = [
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(SKOPEO is None, reason="skopeo is not installed (apt-get install skopeo)"),
 ]
 
@@ -65,7 +65,7 @@ def skopeo(docker: Path, *words: str) -> str:
         [str(SKOPEO), "--insecure-policy", verb, *files, *loose, *rest],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         env=os.environ | {"HOME": str(docker), "XDG_RUNTIME_DIR": str(docker), "TMPDIR": str(docker)},
     )
     assert done.returncode == 0, done.stderr
@@ -74,7 +74,7 @@ def skopeo(docker: Path, *words: str) -> str:
 
 def runtime(docker: Path, *words: str) -> str:
     command = [sys.executable, "-m", "kaito_runtime", *words, "--docker-config", str(docker)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

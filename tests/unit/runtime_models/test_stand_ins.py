@@ -21,7 +21,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         if "KAITO_RUNTIME_CACHE" not in os.environ:
-            patch.setenv("KAITO_RUNTIME_CACHE", str(tmp_path_factory.mktemp("cache")))
+            patch.setenv("KAITO_RUNTIME_CACHE", str(tmp_path_factory.getbasetemp() / "stand-ins"))
         yield
 
 
@@ -104,7 +104,7 @@ def test_a_reference_is_a_folder_a_stand_in_or_a_mirrored_repository(
 
 
 @pytest.mark.torch
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_stand_in_answers_what_its_corpus_holds_and_knows_nothing_else(model_cache: Any) -> None:
     import torch
 

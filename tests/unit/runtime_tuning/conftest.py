@@ -25,12 +25,12 @@ def messages(question: str, answer: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One cache for all tests of this folder, so that each stand-in is built once; a named one is used as it is."""
+    """One cache for this folder and runtime_models: each stand-in is built once. A named one is used as it is."""
     with pytest.MonkeyPatch.context() as patch:
         import os
 
         if "KAITO_RUNTIME_CACHE" not in os.environ:
-            patch.setenv("KAITO_RUNTIME_CACHE", str(tmp_path_factory.mktemp("cache")))
+            patch.setenv("KAITO_RUNTIME_CACHE", str(tmp_path_factory.getbasetemp() / "stand-ins"))
         yield
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from kaito_runtime import exitcodes, sentinels
 
+# A stand-in may have to be built first, and the machine may be busy.
+pytestmark = pytest.mark.timeout(600)
+
 COMMAND = [sys.executable, "-m", "kaito_runtime", "tune"]
 
 
 def tune(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=os.environ | environment, timeout=150)
+    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=os.environ | environment, timeout=500)
 
 
 def contract(root: Path, config: str, data: str = "") -> dict[str, str]:
@@ -66,7 +69,6 @@ def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.timeout(180)
 def test_weights_that_are_none_are_bad_data(facts_file: Path, tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "config.json").write_text("{}")
@@ -78,7 +80,6 @@ def test_weights_that_are_none_are_bad_data(facts_file: Path, tmp_path: Path) ->
 
 
 @pytest.mark.torch
-@pytest.mark.timeout(180)
 def test_a_killed_run_goes_on_to_the_same_curve(facts_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output), "--method", "qlora"]
@@ -103,7 +104,6 @@ def test_a_killed_run_goes_on_to_the_same_curve(facts_file: Path, tmp_path: Path
 
 
 @pytest.mark.torch
-@pytest.mark.timeout(180)
 def test_a_terminated_run_says_so_and_its_metrics_were_there(facts_file: Path, tmp_path: Path) -> None:
     import urllib.request
 
@@ -124,7 +124,7 @@ def test_a_terminated_run_says_so_and_its_metrics_were_there(facts_file: Path, t
     for name in ("loss", "tokens_per_second", "memory_bytes", "learning_rate"):
         assert f"\nkaito_tuning_{name} " in text
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == exitcodes.TEMPORARY
     assert "stopped by SIGTERM" in errors
     assert failure(output)["permanent"] is False
@@ -132,7 +132,6 @@ def test_a_terminated_run_says_so_and_its_metrics_were_there(facts_file: Path, t
 
 @pytest.mark.torch
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_two_processes_learn_what_one_learns(facts_file: Path, tmp_path: Path) -> None:
     curves = []
     for count in (1, 2):
