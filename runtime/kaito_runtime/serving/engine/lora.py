@@ -4,16 +4,24 @@ An adapter's layers are kept as (down, up) pairs with the scaling and the streng
 merged are the pairs laid side by side, which is the exact weighted sum for any ranks and target modules (peft's
 `cat`). The base weights are never touched, so the base model stays available, a quantised base stays as it is, and
 loading or unloading costs no arithmetic on it.
+
+While all rows run on one variant, float32 layers on a CPU use copies of their weights with the delta added, as long as
+there is memory for the copies: a small model's step is mostly the overhead of its operators, and this has none more
+than the base. Half precision would lose a small delta in the sum, so it is never added there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.nn.functional import linear
+
+MERGED_BYTES: Final = 512 * 2**20
+"""Most memory for copies of weights with a delta added, all variants together."""
 
 
 class LowRank(NamedTuple):
@@ -53,10 +61,20 @@ class _Layer:
 
     def __init__(self, module: Any) -> None:
         self._forward = module.forward
+        self._bias = module.bias
+        plain = type(module) is torch.nn.Linear or type(module).__name__ == "FalconLinear"
+        weight = module.weight
+        self.weight: torch.Tensor | None = (
+            weight.detach() if plain and weight.dtype == torch.float32 and weight.device.type == "cpu" else None
+        )
+        """The layer's own weight where copies of it may be used."""
+        self.merged: torch.Tensor | None = None
         self.uniform: LowRank | None = None
         self.groups: tuple[tuple[torch.Tensor, LowRank], ...] = ()
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+        if self.merged is not None:
+            return linear(inputs, self.merged, self._bias)
         outputs: torch.Tensor = self._forward(inputs)
         if self.uniform is not None:
             outputs += linear(linear(inputs, self.uniform.down), self.uniform.up)
@@ -73,6 +91,7 @@ class AdaptedLayers:
         self._model = model
         self._layers: dict[str, _Layer] = {}
         self._aimed: tuple[Variant, ...] = ()
+        self._merged: WeakKeyDictionary[Variant, dict[str, torch.Tensor]] = WeakKeyDictionary()
 
     def prepare(self, variant: Variant) -> None:
         """Makes the variant's layers adaptable (idempotent); their modules must exist."""
@@ -92,12 +111,31 @@ class AdaptedLayers:
         self._aimed = key
         distinct = list(dict.fromkeys(key))
         if len(distinct) == 1:
+            merged = self._merged_weights(distinct[0])
             for path, layer in self._layers.items():
+                layer.merged = merged.get(path)
                 layer.uniform, layer.groups = distinct[0].deltas.get(path), ()
             return
         members = [(v, torch.tensor([i for i, row in enumerate(key) if row is v])) for v in distinct]
         for path, layer in self._layers.items():
-            layer.uniform = None
+            layer.uniform = layer.merged = None
             layer.groups = tuple(
                 (rows.to(v.deltas[path].down.device), v.deltas[path]) for v, rows in members if path in v.deltas
             )
+
+    def _merged_weights(self, variant: Variant) -> Mapping[str, torch.Tensor]:
+        """The variant's weights by path, made at its first use; none where they would take too much memory.
+
+        They are freed with the variant: when its adapter is unloaded and the last request that uses it has ended.
+        """
+        if variant not in self._merged:
+            weights = {path: self._layers[path].weight for path in variant.deltas}
+            plain = {path: weight for path, weight in weights.items() if weight is not None}
+            held = sum(copy.nbytes for copies in self._merged.values() for copy in copies.values())
+            if held + sum(weight.nbytes for weight in plain.values()) > MERGED_BYTES:
+                plain = {}
+            self._merged[variant] = {
+                path: torch.addmm(weight, variant.deltas[path].up, variant.deltas[path].down)
+                for path, weight in plain.items()
+            }
+        return self._merged[variant]
