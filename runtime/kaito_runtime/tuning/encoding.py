@@ -66,7 +66,7 @@ def _render(example: Example, tokenizer: Any) -> tuple[str, list[Span]]:
         spans = []
         for index, turn in enumerate(turns):
             if turn["role"] == "assistant":
-                before = tokenizer.apply_chat_template(turns[:index], tokenize=False, add_generation_prompt=True)
+                before = _before(tokenizer, turns[:index], whole)
                 last = index == len(turns) - 1
                 after = whole if last else tokenizer.apply_chat_template(turns[: index + 1], tokenize=False)
                 spans.append(_span(whole, before, after, example.place, tokenizer.eos_token))
@@ -75,6 +75,23 @@ def _render(example: Example, tokenizer: Any) -> tuple[str, list[Span]]:
     except Exception as error:  # the template is somebody's program: jinja errors, raise_exception, KeyError …
         raise BadData(f"{example.place}: the chat template refuses this conversation: {error}") from error
     return whole, spans
+
+
+def _before(tokenizer: Any, turns: list[dict[str, Any]], whole: str) -> str:
+    """Return the text up to where the answer to `turns` begins.
+
+    Templates cannot be asked about no turns at all; before an answer that comes first stands what comes after any
+    question.
+    """
+    if turns:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+    asked = [{"role": "user", "content": "?"}]
+    plain, prompting = (
+        str(tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=flag)) for flag in (False, True)
+    )
+    prompt = prompting[len(plain) :] if prompting.startswith(plain) else ""
+    at = whole.find(prompt)
+    return whole[: at + len(prompt)] if at >= 0 else ""
 
 
 def _span(whole: str, before: str, after: str, place: str, end_of_turn: str | None) -> Span:

@@ -39,6 +39,11 @@ def test_every_answer_of_a_conversation_is_learnt(tokenizer: Any) -> None:
     assert learnt(tokenizer, row) == "one<|end|>two<|end|>"
 
 
+def test_an_answer_that_nobody_asked_for_is_learnt(tokenizer: Any) -> None:
+    (row,) = encode([talk(("assistant", "Hello."), ("user", "1?"), ("assistant", "one"))], tokenizer, max_length=100)
+    assert learnt(tokenizer, row) == "Hello.<|end|>one<|end|>"
+
+
 def test_all_tokens_are_learnt_on_request_and_for_text(tokenizer: Any) -> None:
     (row,) = encode([Example("x", tuple(messages("Who?", "Me.")))], tokenizer, max_length=100, answers_only=False)
     assert row.labels == row.ids
