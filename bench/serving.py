@@ -1,9 +1,10 @@
 """Serving against the transformers pipeline: tokens per second with 1, 8 and 32 clients.
 
-    python bench/serving.py [--model tiny:phi3] [--adapter NAME=DIR]… [--rounds 4] [--output FILE]
+    python bench/serving.py [--model tiny:phi3] [--adapter NAME=DIR] [--rounds 4] [--output FILE]
 
-A is the text-generation pipeline in this process, called by the clients one after the other, as it allows no more (no
-HTTP in between). B is `kaito-runtime serve` in a process of its own, asked over HTTP by that many clients at once.
+A is the text-generation pipeline in this process, on the base or on peft's model with the adapter, called by the
+clients one after the other, as it allows no more (no HTTP in between). B is `kaito-runtime serve` in a process of its
+own, asked over HTTP by that many clients at once, without `model`: base and adapter.
 Both decode greedily, the same prompts, exactly `--tokens` new tokens each, with the same number of torch threads.
 Rounds alternate A B A B; the result is the median of the paired ratios. Targets: at least 1, 3 and 4. Prints JSON
 with the machine it ran on.
@@ -46,6 +47,12 @@ def main() -> None:
 
     folder = resolve(arguments.model)
     model, tokenizer = load(folder)
+    if len(arguments.adapter) > 1:
+        parser.error("the comparison is defined for one --adapter at most")
+    if arguments.adapter:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, arguments.adapter[0].partition("=")[2]).eval()
     pipeline = Pipeline(model, tokenizer, arguments.tokens)
     with server(folder, arguments.adapter) as port:
         results = {}
