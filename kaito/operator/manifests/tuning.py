@@ -20,6 +20,8 @@ from kaito.operator.settings import OperatorSettings
 RESULTS_VOLUME = "results-volume"
 DATA_VOLUME = "data-volume"
 DEFAULT_OUTPUT = "/mnt/output"
+PUSH_ATTEMPTS = 7
+"""Tries of each request to the registry: about a minute in all, with the pusher's doubling pauses."""
 PHI_3_TARGET_MODULES = "k_proj,q_proj,v_proj,o_proj,gate_proj,down_proj,up_proj"
 """What Kaito names as target modules for phi-3 presets, whatever modules the model has."""
 ALL_LINEAR = "all-linear"
@@ -126,14 +128,24 @@ def tuning_job(
             "ownerReferences": [owner_reference(workspace)],
         },
         "spec": {
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "FailJob", "onExitCodes": {"operator": "In", "values": sorted(exitcodes.PERMANENT)}}
-                ]
-            },
+            "podFailurePolicy": {"rules": _failing_rules(pushes=bool(destination.get("image")))},
             "template": {"metadata": {"labels": own_labels}, "spec": pod},
         },
     }
+
+
+def _failing_rules(*, pushes: bool) -> list[dict[str, Any]]:
+    """Which exit codes fail the Job for good.
+
+    A pusher that found no registry has been patient already; another attempt would tune all over again first.
+    """
+    rules: list[dict[str, Any]] = [
+        {"action": "FailJob", "onExitCodes": {"operator": "In", "values": sorted(exitcodes.PERMANENT)}}
+    ]
+    if pushes:
+        unavailable = {"containerName": names.PUSHER, "operator": "In", "values": [exitcodes.UNAVAILABLE]}
+        rules.append({"action": "FailJob", "onExitCodes": unavailable})
+    return rules
 
 
 def tuned_stateful_set(
@@ -251,7 +263,10 @@ def _push_sidecars(
     image, results = str(workspace["tuning"]["output"]["image"]), str(results_mount["mountPath"])
     pusher = containers.runtime_container(
         names.PUSHER,
-        ["push", image, "--from", results, "--wait", "--annotation", f"sh.kaito.model.name={preset_name(workspace)}"],
+        [
+            *("push", image, "--from", results, "--wait", "--attempts", str(PUSH_ATTEMPTS)),
+            *("--annotation", f"sh.kaito.model.name={preset_name(workspace)}"),
+        ],
         settings,
         mounts=[containers.DOCKER_CONFIG_MOUNT, results_mount],
         fetches=True,

@@ -175,7 +175,8 @@ def test_a_tuning_run_fails_for_good_on_the_exit_codes_that_no_retry_can_help() 
         results="/mnt/results",
     )
     rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2, 64, 65, 66, 77]}}
-    assert job["spec"]["podFailurePolicy"] == {"rules": [rule]}
+    patient = {"containerName": "pusher", "operator": "In", "values": [69]}
+    assert job["spec"]["podFailurePolicy"] == {"rules": [rule, {"action": "FailJob", "onExitCodes": patient}]}
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
 
 
