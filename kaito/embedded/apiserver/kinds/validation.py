@@ -60,6 +60,7 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("", "ResourceQuota"): cluster.check_resource_quota,
     ("", "Secret"): configuration.check_secret,
     ("", "Service"): services.check_service,
+    ("", "ServiceAccount"): lambda _: [],
     ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.check_crd,
     ("apps", "ControllerRevision"): workloads.check_controller_revision,
     ("apps", "DaemonSet"): workloads.check_daemon_set,
@@ -109,7 +110,7 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
 UPDATE_ONLY: Final = frozenset({"ControllerRevision", "Node"})
 
 # Of these it does not repeat the checks of metadata.
-SPEC_ONLY: Final = frozenset({"Event", "StatefulSet"})
+SPEC_ONLY: Final = frozenset({"Deployment", "Event", "Lease", "Service", "StatefulSet"})
 # Their strategies check the whole object, and so do their update checks.
 TWICE: Final = frozenset(
     {

@@ -137,7 +137,7 @@ def printed(path: Path) -> str:
             text += f".{body}"
         elif key.startswith("k:"):
             pairs = json.loads(body).items()
-            shown = ((name, "" if isinstance(value, (dict, list)) else _compact(value)) for name, value in pairs)
+            shown = ((name, "" if isinstance(value, dict) else _compact(value)) for name, value in pairs)
             text += "[" + ",".join(f"{name}={value}" for name, value in shown) + "]"
         else:
             text += f"[={body}]" if key.startswith("v:") else f"[{body}]"
