@@ -70,6 +70,9 @@ def down_command(name: str, *, purge: bool) -> int:
         was_running = stop_daemon(name, purge=purge)
     except ValueError as error:
         return _usage(str(error))
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
     print(f"cluster {name} {'has been stopped' if was_running else 'was not running'}{'; its state is gone' * purge}")
     return 0
 

@@ -32,6 +32,8 @@ STOP_SECONDS = 60.0
 LOCK_ATTEMPTS = 10
 ABANDONED_SECONDS = 10.0
 """A folder younger than this may be about to be locked."""
+OWNER_SECONDS = 5.0
+"""How long a process that has just taken a cluster's lock may take to write its number into it."""
 _READY = "ready:"
 _FAILED = "failed:"
 
@@ -190,10 +192,13 @@ def _is_locked(folder: ClusterFolder) -> bool:
 
 def _owner(folder: ClusterFolder) -> int | None:
     """The process that runs the cluster, whether it is ready or still starting."""
+    deadline = time.monotonic() + OWNER_SECONDS
     while _is_locked(folder):
         text = folder.lock.read_text()
         if text:
             return int(text)
+        if time.monotonic() > deadline:
+            raise ClusterError(f"{folder.lock} is held by a process that does not say which it is; end it by hand")
         time.sleep(0.05)  # It has taken the lock and is about to write its number.
     return None
 
