@@ -176,7 +176,9 @@ class Writes:
             try:
                 decoded = self._decode_patched(resource, applied, key, options, call)
             except _Unreadable as problem:
-                raise _inconvertible(applied, resource.strategy.conversion_error(applied) or problem.why) from None
+                raise _inconvertible(
+                    configuration, resource.strategy.conversion_error(applied) or problem.why
+                ) from None
             _check_identity(decoded, key)
             return decoded
 
@@ -255,11 +257,11 @@ class _Unreadable(StatusError):
         self.why = why
 
 
-def _inconvertible(applied: Object, why: str) -> StatusError:
+def _inconvertible(configuration: Object, why: str) -> StatusError:
     """What server-side apply says instead: it converts where other patches decode."""
-    metadata = applied.get("metadata") or {}
-    group, _, version = str(applied.get("apiVersion", "")).rpartition("/")
-    kind = f"{group}/{version}, Kind={applied.get('kind', '')}"
+    metadata = configuration.get("metadata") or {}
+    group, _, version = str(configuration.get("apiVersion", "")).rpartition("/")
+    kind = f"{group}/{version}, Kind={configuration.get('kind', '')}"
     name = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}"
     return StatusError(
         500,

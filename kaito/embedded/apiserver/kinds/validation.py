@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -106,6 +107,11 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("rbac.authorization.k8s.io", "RoleBinding"): access.check_binding_update,
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class_update,
 }
+# What an update checks again, where that is less than what a create checks.
+REPEATED: Final[dict[tuple[str, str], Validator]] = {
+    ("", "Pod"): pods.check_pod,
+    ("apps", "StatefulSet"): functools.partial(workloads.check_stateful_set, updating=True),
+}
 # Update validation of these does not repeat what a create is checked for.
 UPDATE_ONLY: Final = frozenset({"ControllerRevision", "Node"})
 
@@ -145,7 +151,7 @@ def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> 
     create, update = CREATE.get((kind.group, kind.kind)), UPDATE.get((kind.group, kind.kind))
     if create is not None and kind.kind not in UPDATE_ONLY:
         causes += [] if kind.kind in SPEC_ONLY else shared
-        causes += pods.check_pod(new) if kind.kind == "Pod" else create(new)
+        causes += REPEATED.get((kind.group, kind.kind), create)(new)
     if create is not None and (kind.group, kind.kind) in TWICE:
         causes += shared + create(new)
     if update is not None:

@@ -75,6 +75,13 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def _key_text(value: Any) -> str:
+    """A key as paths print it; an object, which no key should be, as its members."""
+    if not isinstance(value, dict):
+        return _compact(value)
+    return "".join(f"{name}={_compact(value[name])}" for name in sorted(value))
+
+
 def shape_kind(shape: Shape, value: Any) -> str:
     """map, list or scalar: by the shape, or by the value where the shape leaves it open."""
     if shape.kind != "deduced":
@@ -137,7 +144,7 @@ def printed(path: Path) -> str:
             text += f".{body}"
         elif key.startswith("k:"):
             pairs = json.loads(body).items()
-            shown = ((name, "" if isinstance(value, dict) else _compact(value)) for name, value in pairs)
+            shown = ((name, _key_text(value)) for name, value in pairs)
             text += "[" + ",".join(f"{name}={value}" for name, value in shown) + "]"
         else:
             text += f"[={body}]" if key.startswith("v:") else f"[{body}]"

@@ -146,7 +146,7 @@ def check_replica_set(replica_set: Json) -> list[Cause]:
     return causes + _check_replica_template(spec)
 
 
-def check_stateful_set(stateful_set: Json) -> list[Cause]:
+def check_stateful_set(stateful_set: Json, *, updating: bool = False) -> list[Cause]:
     spec = stateful_set.get("spec") or {}
     causes: list[Cause] = []
     policy = spec.get("podManagementPolicy", "")
@@ -165,7 +165,7 @@ def check_stateful_set(stateful_set: Json) -> list[Cause]:
     if (ordinals := spec.get("ordinals")) is not None:
         causes += not_negative(ordinals.get("start", 0), "spec.ordinals.start")
     causes += _check_own_selector(spec, "statefulset")
-    if name := spec.get("serviceName"):
+    if not updating and (name := spec.get("serviceName")):
         causes += invalid_each("spec.serviceName", name, names.label(name))
     causes += not_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
     for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
