@@ -1,16 +1,10 @@
 """Quiet and quick imports of the Hugging Face libraries: their progress bars and advice are not our log lines."""
 
-import contextlib
 import importlib
 import os
 import sys
 import warnings
-from typing import Any, Final
-
-from kaito_runtime.models.compiler import compiler_put_off
-
-_MODELLING: Final = ("transformers.modeling_utils", "transformers.masking_utils", "transformers.generation")
-"""What every modelling file of transformers imports, and what names the compiler."""
+from typing import Any
 
 
 def import_peft() -> Any:
@@ -55,41 +49,3 @@ def quiet_transformers() -> Any:
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
     return transformers
-
-
-def quick_transformers() -> Any:
-    """Return `quiet_transformers()` with the common part of its models imported the quick way where there is no GPU.
-
-    A single process without a GPU needs neither the compiler nor sharded tensors: transformers is told what it would
-    see in a torch that was built without them. Whatever goes wrong with that, the usual imports follow.
-    """
-    import torch
-
-    transformers = quiet_transformers()
-    if torch.cuda.is_available() or "WORLD_SIZE" in os.environ or _MODELLING[0] in sys.modules:
-        return transformers
-    with contextlib.suppress(ImportError, AttributeError), compiler_put_off():
-        _without_distribution()
-        for name in _MODELLING:
-            importlib.import_module(name)
-    return transformers
-
-
-def _without_distribution() -> None:
-    """Have transformers remember that torch.distributed is not there (it asks once); for others it still is.
-
-    Its tensor-parallel modules would import DTensor with all its operators and, for their shapes, sympy.
-    """
-    import torch
-    from transformers.utils.import_utils import is_torch_distributed_available
-
-    answer = torch.distributed.is_available
-    torch.distributed.is_available = _no
-    try:
-        is_torch_distributed_available()
-    finally:
-        torch.distributed.is_available = answer
-
-
-def _no() -> bool:
-    return False

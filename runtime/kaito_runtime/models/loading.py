@@ -32,9 +32,9 @@ def load(
     usable model.
     """
     folder = resolve(reference, revision=revision)
-    from kaito_runtime.models.libraries import quick_transformers
+    from kaito_runtime.models.libraries import quiet_transformers
 
-    transformers = quick_transformers()
+    transformers = quiet_transformers()
     from kaito_runtime.models.threads import choose_threads
 
     choose_threads(count_parameters(folder))
@@ -45,9 +45,8 @@ def load(
     if where != "cpu" or quantization:
         options["device_map"] = {"": where} if isinstance(where, str) and where != "auto" else where
     try:
-        layers = plain_linear_layers() if quantization and _is_falcon(folder) else contextlib.nullcontext()
-        with layers:
-            model = _from_pretrained(transformers, folder, {"dtype": choose_dtype(dtype), **options})
+        with plain_linear_layers() if quantization and _is_falcon(folder) else contextlib.nullcontext():
+            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=choose_dtype(dtype), **options)
         tokenizer = load_tokenizer(folder, chat_template=chat_template, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         raise BadData(f"{reference} holds no model that can be loaded: {_first_line(error)}") from error
@@ -56,16 +55,6 @@ def load(
     keep_gradients(model)
     model.eval()
     return model, tokenizer
-
-
-def _from_pretrained(transformers: Any, folder: Path, options: dict[str, Any]) -> Any:
-    """Load the weights; the quick way for plain ones on the CPU, and the usual way where a model does not bear it."""
-    from kaito_runtime.models.placeholders import NoValues
-
-    if "device_map" not in options:
-        with contextlib.suppress(RuntimeError, TypeError), NoValues():
-            return transformers.AutoModelForCausalLM.from_pretrained(folder, **options)
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, **options)
 
 
 def load_tokenizer(folder: Path, *, chat_template: str | None = None, trust_remote_code: bool = False) -> Any:
