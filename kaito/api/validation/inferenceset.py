@@ -68,8 +68,7 @@ def _projected(new: Mapping[str, Any], spec: InferenceSetSpec) -> dict[str, Any]
 
 
 def _annotations(metadata: Any) -> dict[str, str]:
-    """The template's annotations; its metadata is any JSON to the schema, and `check_decoding` refuses what is wrong.
-    """
+    """The template's annotations; to the schema metadata is any JSON, and `check_decoding` refuses what is wrong."""
     found = metadata.get("annotations") if isinstance(metadata, dict) else None
     return {key: one for key, one in found.items() if isinstance(one, str)} if isinstance(found, dict) else {}
 
