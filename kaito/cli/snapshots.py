@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 import tempfile
@@ -25,7 +26,9 @@ def save_command(folder: Path, name: str) -> int:
             print(f"there is no embedded cluster {name!r} to save", file=sys.stderr)
             return EXIT_FAILED
         with tempfile.TemporaryDirectory() as copies:
-            store = Store.open(str(_copy(cluster.database, Path(copies))))
+            copied = Path(copies) / cluster.database.name
+            _copy(cluster.database, copied)
+            store = Store.open(str(copied))
             try:
                 count = save(store, folder)
             finally:
@@ -48,12 +51,18 @@ def restore_command(folder: Path, name: str) -> int:
         if cluster.database.exists():
             print(f"cluster {name} has a state already; delete it with: kaito down --purge", file=sys.stderr)
             return EXIT_FAILED
-        with hold(cluster):
-            store = Store.open(str(cluster.database))
+        with tempfile.TemporaryDirectory() as work:
+            # Restored aside first: a folder that turns out to be no snapshot must not leave half a cluster behind.
+            restored = Path(work) / cluster.database.name
+            store = Store.open(str(restored))
             try:
                 count = restore(store, folder)
             finally:
                 store.close()
+            with hold(cluster):
+                arriving = cluster.database.with_suffix(".new")
+                _copy(restored, arriving)
+                os.replace(arriving, cluster.database)
     except (ClusterError, SnapshotError, StoreError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
@@ -61,9 +70,8 @@ def restore_command(folder: Path, name: str) -> int:
     return 0
 
 
-def _copy(database: Path, folder: Path) -> Path:
+def _copy(database: Path, target: Path) -> None:
     """A consistent copy of a store that a running cluster may be writing to."""
-    target = folder / database.name
     source = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     copy = sqlite3.connect(target)
     try:
@@ -71,4 +79,3 @@ def _copy(database: Path, folder: Path) -> Path:
     finally:
         copy.close()
         source.close()
-    return target

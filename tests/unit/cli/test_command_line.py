@@ -120,6 +120,16 @@ def test_snapshot_of_no_cluster_says_so(tmp_path: Path) -> None:
     assert "there is no embedded cluster 'default'" in result.output
 
 
+def test_a_folder_that_is_no_snapshot_leaves_no_cluster_behind(tmp_path: Path) -> None:
+    (tmp_path / "folder/core/configmaps").mkdir(parents=True)
+    (tmp_path / "folder/core/configmaps/a.yaml").write_text("not an object")
+    for folder in (tmp_path / "nowhere", tmp_path / "folder"):
+        result = runner.invoke(app, ["snapshot", "restore", str(folder)])
+        assert result.exit_code == 1
+        assert str(folder) in result.output
+        assert not (tmp_path / "state").exists()
+
+
 def test_plain_lines_show_steps_and_thin_out_the_loss() -> None:
     lines: list[str] = []
     presenter = PlainPresenter(lines.append)
