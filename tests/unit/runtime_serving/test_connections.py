@@ -10,6 +10,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from kaito_runtime.serving.fake import FakeEngine
+from kaito_runtime.serving.lifecycle import listen
+from kaito_runtime.serving.settings import ServerSettings
 
 HOST = "127.0.0.1"
 
@@ -98,3 +100,19 @@ async def test_accepted_requests_finish_when_the_server_stops(
         assert b"Hello, w" in answer or b'"H"' in answer
         writer.close()
     assert engine.cancelled == []
+
+
+async def test_answers_are_sent_at_once_and_never_wait_for_an_acknowledgement() -> None:
+    delays: list[int] = []
+
+    def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        delays.append(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listener = listen(ServerSettings(port=0))
+    async with await asyncio.start_server(accepted, sock=listener):
+        reader, writer = await asyncio.open_connection(HOST, listener.getsockname()[1])
+        assert await reader.read() == b""
+        writer.close()
+    assert delays
+    assert all(delays)
