@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +16,7 @@ import pytest
 from kaito.embedded.apiserver.server import ApiServer, ApiServerSettings
 from kaito.embedded.apiserver.store import Store
 from kaito.embedded.pki import Authority, ServiceAccountKey
+from tests.unit.apiserver.real_server import real_server
 
 AUTHORITY = Authority.create()
 ACCOUNT_KEY = ServiceAccountKey.create()
@@ -151,6 +153,13 @@ class Api:
 async def api() -> AsyncIterator[Api]:
     async for started in serving():
         yield started
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a real kube-apiserver that takes the token `real`; skips where there are no binaries of one."""
+    async with real_server(tmp_path, ACCOUNT_KEY.key) as url:
+        yield url
 
 
 async def serving(store: Store | None = None, **arguments: Any) -> AsyncIterator[Api]:
