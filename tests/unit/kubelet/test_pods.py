@@ -182,7 +182,6 @@ async def test_an_unknown_image_is_an_error_that_names_it_and_the_table(world):
         ({"image": "UPPER:x"}, "InvalidImageName"),
         ({"image": "example.com/nope", "imagePullPolicy": "Never"}, "ErrImageNeverPull"),
         ({"envFrom": [{"configMapRef": {"name": "none"}}]}, "CreateContainerConfigError"),
-        ({"readinessProbe": {"grpc": {"port": 1}}}, "CreateContainerConfigError"),
         ({"volumeMounts": [{"name": "none", "mountPath": "/x"}]}, "CreateContainerConfigError"),
     ],
 )

@@ -14,7 +14,6 @@ from kaito.embedded.kubelet.images import Image, ImageReference, InvalidImageNam
 from kaito.embedded.kubelet.layout import ContainerLayout, PathEscapes, PodLayout, confined, remove_tree
 from kaito.embedded.kubelet.logfile import ContainerLog
 from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
-from kaito.embedded.kubelet.probing.checks import unsupported
 from kaito.embedded.kubelet.processes.leftovers import ProcessRecord
 from kaito.embedded.kubelet.processes.runner import ProcessSpec, StartFailed, StreamName
 from kaito.embedded.kubelet.variables import (
@@ -112,9 +111,6 @@ class ContainerStarter:
         Raises `BadConfiguration` (``CreateContainerConfigError``) or `NotStarted` (``StartError``).
         """
         spec = record.spec
-        for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
-            if (probe := spec.get(kind)) and (why := unsupported(probe)):
-                raise BadConfiguration(f"{kind}: {why}")
         layout = self._layout.container(record.name, number)
         remove_tree(layout.folder)
         self._layout.forget_runs_before(record.name, number - 1)

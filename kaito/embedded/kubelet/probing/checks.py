@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from kaito.embedded.addresses import socket_address
+from kaito.embedded.kubelet.probing.grpc_health import CallFailed, NotConnected, serving_status
 
 BODY_LIMIT = 10 * 1024
 """Bytes of an HTTP answer or of a command's output that a probe reads (the kubelet's limit)."""
@@ -28,14 +29,6 @@ Command = Callable[[list[str], float], Awaitable[tuple[int | None, str]]]
 """Runs a command in the container within so many seconds: (exit code or None on timeout, output)."""
 
 
-def unsupported(probe: Mapping[str, Any]) -> str | None:
-    """Why the process kubelet cannot run a probe, or None."""
-    if any(kind in probe for kind in ("httpGet", "tcpSocket", "exec")):
-        return None
-    kind = "grpc" if "grpc" in probe else "of no type"
-    return f"probe {kind} is not implemented by the process kubelet; use httpGet, tcpSocket or exec"
-
-
 async def check(probe: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str, run: Command) -> Outcome:
     """Run ``probe`` against the container of the pod at API address ``pod_ip``."""
     timeout = float(probe.get("timeoutSeconds") or 1)
@@ -43,6 +36,8 @@ async def check(probe: Mapping[str, Any], container: Mapping[str, Any], pod_ip: 
         return await _http(action, container, pod_ip, timeout)
     if action := probe.get("tcpSocket"):
         return await _tcp(action, container, pod_ip, timeout)
+    if action := probe.get("grpc"):
+        return await _grpc(action, pod_ip, timeout)
     command = list((probe.get("exec") or {}).get("command") or ())
     code, output = await run(command, timeout)
     if code is None:
@@ -116,6 +111,26 @@ async def _http(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip:
             return Outcome(True, f"Probe terminated redirects, Response body: {body}")
         return Outcome(True, body)
     return Outcome(False, f"HTTP probe failed with statuscode: {status}")
+
+
+async def _grpc(action: Mapping[str, Any], pod_ip: str, timeout: float) -> Outcome:
+    """Source of the texts: pkg/probe/grpc/grpc.go."""
+    port = int(action["port"])
+    try:
+        status = await serving_status(pod_ip, port, action.get("service") or "", timeout)
+    except NotConnected:
+        where = f'"{pod_ip}:{port}" within {timeout:g}s'
+        return Outcome(False, f"timeout: failed to connect service {where}: context deadline exceeded")
+    except TimeoutError:
+        return Outcome(False, f"timeout: health rpc did not complete within {timeout:g}s")
+    except CallFailed as error:
+        if error.code == "Unimplemented":
+            protocol = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+            return Outcome(False, f"error: {protocol}: {error.text}")
+        return Outcome(False, f"error: health rpc probe failed: {error}")
+    if status != "SERVING":
+        return Outcome(False, f'service unhealthy (responded with "{status}")')
+    return Outcome(True, "service healthy")
 
 
 def _reason(error: OSError) -> str:
