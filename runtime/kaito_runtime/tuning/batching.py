@@ -76,10 +76,17 @@ def steps_of(batches: Sequence[list[Pack]], accumulation: int) -> Iterator[list[
 
 
 def shard(batch: Sequence[Pack], *, rank: int, size: int) -> list[Pack]:
-    """Return the rows of `batch` that process `rank` of `size` takes; never none, so that all processes keep step."""
+    """Return the rows of `batch` that process `rank` of `size` takes.
+
+    Never none, so that all processes keep step: where there are fewer rows than processes, one that learns nothing.
+    """
     if size == 1:
         return list(batch)
-    return list(batch[rank::size]) or [batch[0]]
+    return list(batch[rank::size]) or [Pack(tuple(_unlearnt(example) for example in batch[0].examples))]
+
+
+def _unlearnt(example: Encoded) -> Encoded:
+    return Encoded(example.ids, [IGNORED] * len(example.ids))
 
 
 def tensors(batch: Sequence[Pack], pad: int, *, multiple: int = 1) -> dict[str, Any]:

@@ -109,3 +109,10 @@ def test_every_epoch_has_every_row_once_in_its_own_order() -> None:
 def test_processes_share_a_batch() -> None:
     rows = pack(ROWS, length=9)[:3]
     assert [shard(rows, rank=rank, size=2) for rank in (0, 1)] == [[rows[0], rows[2]], [rows[1]]]
+
+
+def test_a_process_without_a_row_of_its_own_learns_nothing() -> None:
+    rows = pack(ROWS, length=9)[:1]
+    (spare,) = shard(rows, rank=1, size=2)
+    assert spare.length == rows[0].length
+    assert sum(example.learnt for example in spare.examples) == 0
