@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from kaito_runtime.serving.engine import lora
 from kaito_runtime.serving.engine.adapter_files import read_adapter, read_deltas, write_adapter
 from kaito_runtime.serving.engine.batching import BatchingEngine
 from kaito_runtime.serving.engine.scheduling import SchedulingLimits
@@ -217,3 +218,27 @@ def test_adapters_that_cannot_be_served_are_refused_in_one_sentence(
     assert "cannot be read" in refusal(garbage)
     (garbage / "adapter_config.json").write_text("{")
     assert "JSON" in refusal(garbage)
+
+
+async def test_copies_of_weights_stay_within_their_memory_and_change_no_answer(
+    model: Any, folders: dict[str, Path], peft_logprobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = read_deltas("plain", folders["plain"])
+    one = sum(delta.up.shape[0] * delta.down.shape[1] * 4 for delta in plain.values())
+    monkeypatch.setattr(lora, "MERGED_BYTES", one)
+    served = copy.deepcopy(model)
+    engine = BatchingEngine(served, tiny_tokenizer(), limits=SchedulingLimits())
+    for name in ("plain", "patterned"):
+        await engine.load_adapter(name, folders[name], STRENGTHS[name])
+
+    def on_copies(name: str) -> bool:
+        return all(served.get_submodule(path).forward.merged is not None for path in plain)
+
+    # Both adapt every layer: there is memory for the copies of the first to come, and after it for those of the next.
+    for name, copied in (("plain", True), ("patterned", False), ("plain", True)):
+        expect_equal(await first_token(engine, name), peft_logprobs[name])
+        assert on_copies(name) is copied
+    await engine.unload_adapter("plain")
+    expect_equal(await first_token(engine, "patterned"), peft_logprobs["patterned"])
+    assert on_copies("patterned")
+    await engine.stop(drain_timeout=0)

@@ -124,7 +124,7 @@ class AdaptedLayers:
             )
 
     def _merged_weights(self, variant: Variant) -> Mapping[str, torch.Tensor]:
-        """The variant's weights by path, made at its first use; none where they would take too much memory.
+        """The variant's weights by path, made at its first use; none as long as they would take too much memory.
 
         They are freed with the variant: when its adapter is unloaded and the last request that uses it has ended.
         """
@@ -133,7 +133,7 @@ class AdaptedLayers:
             plain = {path: weight for path, weight in weights.items() if weight is not None}
             held = sum(copy.nbytes for copies in self._merged.values() for copy in copies.values())
             if held + sum(weight.nbytes for weight in plain.values()) > MERGED_BYTES:
-                plain = {}
+                return {}
             self._merged[variant] = {
                 path: torch.addmm(weight, variant.deltas[path].up, variant.deltas[path].down)
                 for path, weight in plain.items()
