@@ -10,6 +10,7 @@ from typing import Literal, cast
 from pydantic import ValidationError
 
 from kaito.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
+from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
 from kaito.cluster.daemon import DaemonState, name_option, read_state, start_daemon, stop_daemon
 from kaito.cluster.kubeconfigs import merge_kubeconfig, read_kubeconfig
@@ -51,6 +52,7 @@ def up_command(
         )
         if kubeconfig is not None:
             read_kubeconfig(kubeconfig)  # Better refused before anything has been started.
+        clean_up_on_interrupt()
         state = start_daemon(name, tier, options, lambda text: print(f"  {text}", flush=True))
         if kubeconfig is not None and state.kubeconfig:
             merge_kubeconfig(Path(state.kubeconfig), into=kubeconfig, name=f"kaito-{name}")

@@ -66,12 +66,12 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
 
 async def _run(loaded: LoadedScenario, tier: str, record: RunRecord, presenter: LivePresenter | PlainPresenter) -> bool:
     """Run the scenario; True when the user interrupted it. The cluster and its folder are gone when this returns."""
-    root = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopping = asyncio.create_task(stop.wait())
+    root = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     try:
         with hold(ClusterFolder(root)):
             cluster = create_cluster(tier, ClusterFolder(root), ClusterOptions(mirrors=loaded.mirrors))

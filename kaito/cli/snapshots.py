@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from kaito.cli.exit_codes import EXIT_FAILED
+from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import ClusterError
 from kaito.cluster.daemon import hold
 from kaito.cluster.folders import ClusterFolder
@@ -20,6 +21,7 @@ def save_command(folder: Path, name: str) -> int:
     from kaito.embedded.apiserver.snapshot import SnapshotError, save
     from kaito.embedded.apiserver.store import Store
 
+    clean_up_on_interrupt()
     try:
         cluster = ClusterFolder.named(name)
         if not cluster.database.exists():
@@ -46,6 +48,7 @@ def restore_command(folder: Path, name: str) -> int:
     from kaito.embedded.apiserver.snapshot import SnapshotError, restore
     from kaito.embedded.apiserver.store import Store
 
+    clean_up_on_interrupt()
     try:
         cluster = ClusterFolder.named(name)
         if cluster.database.exists():

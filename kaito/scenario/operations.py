@@ -11,6 +11,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from kaito.catalog.nearest import shortened
 from kaito.cluster.base import Cluster
 from kaito.kube.client import Client
 from kaito.kube.clock import Clock
@@ -69,7 +70,8 @@ async def apply(context: Context, name: str) -> str:
                 field_validation="Strict",
             )
         except ApiError as error:
-            raise StepFailed(f"{name}: {manifest['kind']} {metadata['name']} was refused: {error.message}") from error
+            said = shortened(error.message)
+            raise StepFailed(f"{name}: {manifest['kind']} {metadata['name']} was refused: {said}") from error
         applied.append(f"{resource.kind.lower()}/{metadata['name']}")
     return f"applied {', '.join(applied)}"
 

@@ -149,7 +149,8 @@ def test_a_killed_server_is_not_ready_until_it_answers_again(run_kaito: Callable
     [
         ("phi-3-mini-128k-instruct", "phi-99", ("presetName", "phi-99")),
         ("method: qlora", "method: magic", ("tuning.Method", "magic")),
-        ("Standard_NC6s_v3", "Standard_Toaster", ("instanceType", "Standard_Toaster")),
+        ("Standard_NC6s_v3", "Standard_Toaster", ("instanceType", "Standard_Toaster", "kaito instance-types")),
+        ("Standard_NC6s_v3", "Standard_NC6s_v4", ("Warning: ", "did you mean Standard_NC6s_v3 or")),
         ("    imagePushSecret: kaito-registry", "    volumeSource: {emptyDir: {}}", ("utput",)),
         ('    image: "demo.azurecr.io/adapters/refused:v1"', "    imagePullPolicy: Always", ("imagePullPolicy",)),
     ],

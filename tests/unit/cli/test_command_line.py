@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from kaito.cli.background import welcome
-from kaito.cli.main import app
+from kaito.cli.commands import app
 from kaito.cli.presenting import BARS, PlainPresenter, sparkline
 from kaito.cluster.daemon import DaemonState
 from kaito.scenario.evidence import StepRecord
@@ -28,7 +30,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     heavy = ("aiohttp", "kubernetes", "torch", "pydantic", "azure", "jsonschema_rs", "cryptography")
-    code = f"import kaito.cli.main, sys; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import kaito.cli.commands, kaito.cli.main, sys; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -97,6 +99,42 @@ def test_mirrors_that_are_no_map_are_refused_with_their_place(tmp_path: Path) ->
         assert result.exit_code == 2
         assert words in result.output
         assert len(result.output.strip().splitlines()) == 1
+
+
+def console_script(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The console script in a process of its own, after `code`."""
+    command = [sys.executable, "-c", f"{code}; from kaito.cli.main import main; main()", *arguments]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)
+
+
+@pytest.mark.parametrize("module", ["typer", "kaito.cli.background"])
+def test_ctrl_c_while_modules_are_imported_ends_without_a_word(module: str) -> None:
+    code = (
+        "import os, signal, sys; from types import SimpleNamespace; "
+        f"find = lambda name, *rest: os.kill(os.getpid(), signal.SIGINT) if name == {module!r} else None; "
+        "sys.meta_path.insert(0, SimpleNamespace(find_spec=find))"
+    )
+    done = console_script(code, "status")
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_to_report() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = console_script("pass", "instance-types", stdout=writing)
+    finally:
+        os.close(writing)
+    assert done.returncode == 1
+    assert done.stderr == ""
+
+
+def test_instance_types_are_listed_with_their_gpus() -> None:
+    result = runner.invoke(app, ["instance-types"])
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.output.splitlines()]
+    assert ["Standard_NC6s_v3", "1", "16", "GiB", "NVIDIA", "V100"] in rows
 
 
 def test_where_services_have_no_ports_of_their_own_up_says_how_to_reach_them() -> None:

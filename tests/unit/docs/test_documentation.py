@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from kaito.cli.main import app
+from kaito.cli.commands import app
 from kaito.scenario.loading import load_scenario
 from kaito.scenario.schema import Scenario, Step
 
