@@ -32,7 +32,7 @@ def _advice(refused: re.Match[str]) -> str:
     name, known = refused["name"], refused["supported"].split()
     near = nearest_instance_types(name, known)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"instance type {name or '(none)'} is not known; {hint}list all {len(known)} with: {HOW_TO_LIST}"
+    return f"instance type {name or '(none)'} is not known; {hint}list all {len(known)} with `{HOW_TO_LIST}`"
 
 
 def _key(name: str) -> str:

@@ -31,10 +31,10 @@ async def test_a_misspelt_size_keeps_kaitos_refusal_and_gets_a_warning_with_the_
     assert advised.message == plain.message
     (warning,) = advised.warnings
     assert "did you mean Standard_NC6s_v3 or " in warning
-    assert "list all 49 with: kaito instance-types" in warning
+    assert "list all 49 with `kaito instance-types`" in warning
     assert "49 with" in shortened(plain.message)
     assert "Supported SKUs" not in shortened(plain.message)
-    assert shortened(plain.message).endswith(": instanceType")
+    assert shortened(plain.message).endswith(": resource.instanceType")
 
 
 async def test_other_verdicts_get_no_advice() -> None:

@@ -16,7 +16,7 @@ from kaito.scenario.schema import Scenario, Step
 REPOSITORY = Path(__file__).parents[3]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("runtime/*.md")])
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
-COMMAND = re.compile(r"(?:^|`|&& )kaito ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"(?:^|`|&& )kaito ([a-z][a-z-]*)", re.MULTILINE)
 PATH = re.compile(r"`((?:kaito|backends|runtime|scenarios|examples|tests|docs)/[\w./-]+)`")
 
 
