@@ -1,4 +1,4 @@
-"""The SQLite file beneath the store: one row an object, one counter, nothing else.
+"""The SQLite file beneath the store: one row an object, and one a collection for its last deletion.
 
 Write-ahead logging with `synchronous=NORMAL`: a commit has reached the operating system before it is acknowledged, so
 `kill -9` at any point loses nothing that was answered (a power cut may lose the last moments, as with any store that
@@ -17,11 +17,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 APPLICATION_ID = 0x4B414954  # "KAIT"; any other value means that the file is somebody else's
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEMORY = ":memory:"
 _CHECKPOINT_EVERY = 2000  # commits
 _PUT = "INSERT OR REPLACE INTO objects VALUES (?,?,?,?,?)"
 _DELETE = "DELETE FROM objects WHERE collection=? AND namespace=? AND name=?"
+_DELETIONS = "CREATE TABLE deletions (collection TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID"
+_NOTE_DELETION = "INSERT OR REPLACE INTO deletions VALUES (?,?)"
+_EVERY_COLLECTION = ""
+"""Stands in `deletions` for whatever was deleted before the file had that table."""
 
 
 class StoreError(Exception):
@@ -91,6 +95,8 @@ class Database:
             connection.execute("PRAGMA wal_autocheckpoint=0")
             if not tables:
                 self._create(connection)
+            elif version < SCHEMA_VERSION:
+                self._upgrade(connection)
         except sqlite3.DatabaseError as problem:
             connection.close()
             raise StoreError(
@@ -111,15 +117,33 @@ class Database:
             "CREATE TABLE objects (collection TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, "
             "revision INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (collection, namespace, name)) WITHOUT ROWID"
         )
-        connection.execute("CREATE TABLE counter (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), revision INTEGER)")
-        connection.execute("INSERT INTO counter VALUES (1, 0)")
+        connection.execute(_DELETIONS)
+        connection.execute("COMMIT")
+
+    @staticmethod
+    def _upgrade(connection: sqlite3.Connection) -> None:
+        """From format 1, which counted revisions and kept no deletions."""
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_DELETIONS)
+        connection.execute("INSERT INTO deletions SELECT ?, revision FROM counter", (_EVERY_COLLECTION,))
+        connection.execute("DROP TABLE counter")
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         connection.execute("COMMIT")
 
     def revision(self) -> int:
-        """The last revision that was committed: the counter's, or a stored object's where that is higher."""
-        counted = self._connection.execute("SELECT revision FROM counter").fetchone()[0]
+        """The last revision that was committed: that of the newest object or deletion."""
+        deleted = self._connection.execute("SELECT max(revision) FROM deletions").fetchone()[0]
         stored = self._connection.execute("SELECT max(revision) FROM objects").fetchone()[0]
-        return max(int(counted), int(stored or 0))
+        return max(int(deleted or 0), int(stored or 0))
+
+    def last_changes(self) -> dict[str, int]:
+        """The revision of the last change in each collection that ever had one; "" for those not listed."""
+        changes = {name: int(at) for name, at in self._connection.execute("SELECT * FROM deletions")}
+        before = changes.setdefault(_EVERY_COLLECTION, 0)
+        newest = self._connection.execute("SELECT collection, max(revision) FROM objects GROUP BY collection")
+        for name, at in newest.fetchall():
+            changes[name] = max(int(at), changes.get(name, 0))
+        return {name: max(at, before) for name, at in changes.items()}
 
     def rows(self) -> Iterator[Row]:
         """Every object, by collection, namespace and name. Raises StoreError where the file cannot be read."""
@@ -129,11 +153,8 @@ class Database:
         except sqlite3.DatabaseError as problem:
             raise StoreError(f"{self.path} cannot be read ({problem}): restore a copy of it") from problem
 
-    def write(self, rows: Sequence[Row], revision: int) -> None:
-        """Commits all rows together; on any error nothing is written and StoreError is raised.
-
-        The counter is written only with deletions: otherwise the newest row carries the revision itself.
-        """
+    def write(self, rows: Sequence[Row]) -> None:
+        """Commits all rows together; on any error nothing is written and StoreError is raised."""
         execute = self._connection.execute
         try:
             if len(rows) == 1 and rows[0].body is not None:
@@ -143,9 +164,9 @@ class Database:
                 for row in rows:
                     if row.body is None:
                         execute(_DELETE, row[:3])
+                        execute(_NOTE_DELETION, (row.collection, row.revision))
                     else:
                         execute(_PUT, row)
-                execute("UPDATE counter SET revision=?", (revision,))
                 execute("COMMIT")
         except sqlite3.Error as problem:
             with contextlib.suppress(sqlite3.Error):

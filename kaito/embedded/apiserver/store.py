@@ -114,9 +114,9 @@ class Compacted(Exception):
 class Collection:
     """All objects of one resource ("group/plural"), in key order, with the log of their changes."""
 
-    def __init__(self, name: str, born: int) -> None:
+    def __init__(self, name: str, floor: int) -> None:
         self.name = name
-        self.floor = born  # a watch can start from any revision >= floor
+        self.floor = floor  # a watch can start from any revision >= floor
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
         self._log: deque[Event] = deque()
@@ -200,6 +200,7 @@ class Store:
         self._database = database
         self._collections: dict[str, Collection] = {}
         self.revision = database.revision()
+        self._floors = database.last_changes()
 
     @classmethod
     def open(cls, path: str = MEMORY) -> Store:
@@ -223,7 +224,7 @@ class Store:
         """The collection "group/plural", empty when it has never been written to."""
         found = self._collections.get(name)
         if found is None:
-            found = self._collections[name] = Collection(name, self.revision)
+            found = self._collections[name] = Collection(name, self._floors.get(name, self._floors[""]))
         return found
 
     def collections(self) -> list[Collection]:
@@ -249,7 +250,7 @@ class Store:
             body = None if change.object is None else event.entry.encoded
             rows.append(Row(change.collection, change.key.namespace, change.key.name, revision, body))
         if events:
-            self._database.write(rows, revision)
+            self._database.write(rows)
             self.revision = revision
             for row, event in zip(rows, events, strict=True):
                 self.collection(row.collection).apply(event)

@@ -1,5 +1,6 @@
 """Services' addresses, admission of pods, the hook, snapshots and restarts."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,27 @@ async def test_a_restart_finds_everything_again(tmp_path: Path) -> None:
         assert (await api.get(f"{WIDGETS}/a")).body == made
         taken = await api.post(SERVICES, service("t", clusterIP=address))
         assert taken.status == 422
+
+
+async def test_a_watch_goes_on_over_a_restart_where_nothing_was_missed(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    watch = f"{WIDGETS}?watch=true&timeoutSeconds=5&resourceVersion="
+    async for api in serving(Store.open(path)):
+        await api.define_widgets()
+        first = (await api.post(WIDGETS, widget("a"))).body["metadata"]["resourceVersion"]
+        last = (await api.post(WIDGETS, widget("b"))).body["metadata"]["resourceVersion"]
+        await api.post("/api/v1/nodes", {"metadata": {"name": "other"}})
+    async for api in serving(Store.open(path)):
+        resumed = asyncio.create_task(api.events(watch + last, 1))
+        missed = (await api.events(watch + first, 1))[0]
+        assert (missed["type"], missed["object"]["code"], missed["object"]["reason"]) == ("ERROR", 410, "Expired")
+        await api.delete(f"{WIDGETS}/a")
+        (event,) = await resumed
+        assert (event["type"], event["object"]["metadata"]["name"]) == ("DELETED", "a")
+    async for api in serving(Store.open(path)):
+        assert (await api.events(watch + last, 1))[0]["object"]["code"] == 410  # the deletion is missed
+        seen = event["object"]["metadata"]["resourceVersion"]
+        assert await api.events(watch.replace("=5", "=1") + seen, 1) == []
 
 
 async def test_a_snapshot_restores_the_cluster(tmp_path: Path) -> None:

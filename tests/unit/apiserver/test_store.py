@@ -96,6 +96,42 @@ def test_a_reopened_store_goes_on_from_the_last_revision_even_after_deletions(tm
     again.close()
 
 
+def test_a_reopened_store_knows_up_to_when_each_collection_was_left_alone(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.db")
+    store = Store.open(path)
+    put(store, "a")
+    gone = drop(store, "a")
+    other = {"metadata": {"name": "n"}}
+    store.commit([Change("/nodes", ObjectKey("", "n"), other)])
+    store.close()
+    again = Store.open(path)
+    assert again.collection(PODS).since(gone) == []
+    with pytest.raises(Compacted):
+        again.collection(PODS).since(gone - 1)
+    assert again.collection("/secrets").since(1) == []
+    again.close()
+
+
+def test_a_file_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = Store.open(str(path))
+    put(store, "a")
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE deletions")
+        connection.execute("CREATE TABLE counter (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), revision INTEGER)")
+        connection.execute("INSERT INTO counter VALUES (1, 7)")
+        connection.execute("PRAGMA user_version=1")
+    connection.close()
+    again = Store.open(str(path))
+    assert again.revision == 7
+    assert put(again, "b") == 8
+    with pytest.raises(Compacted):
+        again.collection("/secrets").since(6)  # what was deleted before is not known
+    again.close()
+    assert Store.open(str(path)).revision == 8
+
+
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "store.db")
     store = Store.open(path)

@@ -3,6 +3,9 @@
 import asyncio
 import io
 
+import pytest
+
+from kaito.embedded.apiserver import writes
 from tests.unit.apiserver.conftest import MERGE, WIDGETS, Api, widget
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
@@ -301,3 +304,20 @@ async def test_methods_and_paths_that_lead_nowhere(api: Api) -> None:
             method,
             path,
         )
+
+
+async def test_other_requests_get_their_turn_while_a_collection_is_deleted(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writes, "_TURN", -1.0)  # a turn after every object, however fast the machine
+    await api.define_widgets()
+    for number in range(5):
+        await api.post(WIDGETS, widget(f"w{number}"))
+    widgets = api.server.store.collection("test.dev/widgets")
+    deleting = asyncio.create_task(api.delete(WIDGETS))
+    seen = set()
+    while not deleting.done():
+        seen.add(len(widgets))
+        await asyncio.sleep(0)
+    assert (await deleting).status == 200
+    assert seen >= {1, 2, 3, 4}
