@@ -211,6 +211,15 @@ async def test_attached_input_reaches_the_container_and_ends_it_when_it_is_meant
     assert got[1] == b"hello\ndone\n"
 
 
+async def test_the_end_of_attached_input_ends_the_session_alone_where_more_may_come(real, http):
+    await running(real, "cat", container={"stdin": True})
+    for word in (b"one\n", b"two\n"):
+        got = await exec_socket(http, "/attach/ns/p/c0", stdin=word, input="1", output="1")
+        assert b'"Success"' in got[3]
+    assert real.state() == ("running", "")
+    assert await text(http, "/containerLogs/ns/p/c0", limitBytes="8") == (200, "one\ntwo\n")
+
+
 class SpdyConnection:
     """A raw SPDY upgrade, as a real API server makes it."""
 

@@ -79,11 +79,11 @@ def not_carried_out(pod: Mapping[str, Any]) -> list[str]:
     """The fields of a pod spec that ask for something a process of this machine does not get."""
     spec = pod["spec"]
     found: list[str] = []
-    for name in ("hostPID", "hostIPC", "hostAliases", "dnsConfig", "runtimeClassName", "ephemeralContainers"):
+    for name in ("hostPID", "hostIPC", "hostAliases", "dnsConfig", "runtimeClassName"):
         if spec.get(name):
             found.append(f"spec.{name}")
     found += _security("spec.securityContext", spec.get("securityContext") or {})
-    for field in ("initContainers", "containers"):
+    for field in ("initContainers", "containers", "ephemeralContainers"):
         for container in spec.get(field) or ():
             where = f"spec.{field}{{{container['name']}}}"
             found += _security(f"{where}.securityContext", container.get("securityContext") or {})

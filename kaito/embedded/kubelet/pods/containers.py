@@ -78,6 +78,10 @@ class ContainerKeeper:
         """Start what should be started; seconds until something may be started that must wait now, or None."""
         policy = pod["spec"].get("restartPolicy") or "Always"
         waits: list[float] = []
+        for record in self._records:
+            if record.kind == "ephemeral" and not record.started_once:
+                # Before init containers: it may have been added to find out why one of them fails.
+                await self._start(record, pod, waits)
         if not self.initialized:
             self.initialized = await self._advance_init(pod, policy, waits)
             if not self.initialized:
@@ -100,7 +104,7 @@ class ContainerKeeper:
     async def _advance_init(self, pod: Mapping[str, Any], policy: str, waits: list[float]) -> bool:
         """Whether init containers are done; starts the next one that is not."""
         for record in self._records:
-            if record.kind == "main":
+            if record.kind in ("main", "ephemeral"):
                 continue
             if record.kind == "init" and record.terminated is not None and record.terminated.exit_code == 0:
                 continue

@@ -16,7 +16,14 @@ from kaito.embedded.kubelet.processes.runner import RunningProcess
 from kaito.embedded.kubelet.volumes.mounting import ContainerTree
 from kaito.kube.objects import format_time
 
-Kind = Literal["init", "sidecar", "main"]
+Kind = Literal["init", "sidecar", "main", "ephemeral"]
+FIELDS: dict[Kind, str] = {
+    "init": "initContainers",
+    "sidecar": "initContainers",
+    "main": "containers",
+    "ephemeral": "ephemeralContainers",
+}
+"""The field of a pod spec that holds containers of a kind."""
 TERMINATION_LIMIT = 4096
 """Bytes kept of a termination message."""
 
@@ -122,5 +129,4 @@ class ContainerRecord:
     @property
     def event_path(self) -> str:
         """The field path that its events carry."""
-        field_name = "containers" if self.kind == "main" else "initContainers"
-        return f"spec.{field_name}{{{self.name}}}"
+        return f"spec.{FIELDS[self.kind]}{{{self.name}}}"

@@ -16,10 +16,8 @@ LOST_EXIT_CODE = 137
 def restore(records: Sequence[ContainerRecord], pod: Mapping[str, Any], *, now: datetime, monotonic: float) -> None:
     """Take what the API says about containers as their past: those that ran are lost, ended ones stay ended."""
     status = pod.get("status") or {}
-    by_name = {
-        entry["name"]: entry
-        for entry in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    }
+    fields = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    by_name = {entry["name"]: entry for field in fields for entry in status.get(field) or ()}
     for record in records:
         entry = by_name.get(record.name)
         if entry is None:

@@ -44,7 +44,6 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
         "imageID": record.image_id,
         "restartCount": record.restart_count,
         "ready": False,
-        "started": False,
         "state": _state(record, has_init=has_init, terminal=terminal),
         "lastState": {},
     }
@@ -53,9 +52,10 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
         last = record.terminated
     if last is not None:
         status["lastState"] = {"terminated": last.as_state()}
-    if record.running and record.run is not None and record.run.created:
-        status["started"] = record.run.started
-        status["ready"] = record.run.ready if record.kind != "init" else False
+    if record.kind != "ephemeral":
+        live = record.run if record.running and record.run is not None and record.run.created else None
+        status["started"] = live is not None and live.started
+        status["ready"] = live is not None and live.ready and record.kind != "init"
     if record.kind == "init" and record.terminated is not None and "terminated" in status["state"]:
         status["ready"] = record.terminated.exit_code == 0
     if record.run is not None:
@@ -171,12 +171,17 @@ def pod_status(pod: Mapping[str, Any], records: Sequence[ContainerRecord], state
     init = [
         (record.kind, container_status(record, has_init=has_init, terminal=state.terminal))
         for record in records
-        if record.kind != "main"
+        if record.kind in ("init", "sidecar")
     ]
     main = [
         container_status(record, has_init=has_init, terminal=state.terminal)
         for record in records
         if record.kind == "main"
+    ]
+    ephemeral = [
+        container_status(record, has_init=has_init, terminal=state.terminal)
+        for record in records
+        if record.kind == "ephemeral"
     ]
     if state.terminal and (state.initialized or not has_init):
         _mark_missing(main)
@@ -200,6 +205,8 @@ def pod_status(pod: Mapping[str, Any], records: Sequence[ContainerRecord], state
     }
     if has_init:
         status["initContainerStatuses"] = [status for _, status in init]
+    if ephemeral:
+        status["ephemeralContainerStatuses"] = ephemeral
     if state.pod_ip:
         status |= {"podIP": state.pod_ip, "podIPs": [{"ip": state.pod_ip}]}
     if state.start_time:
@@ -245,19 +252,12 @@ def _conditions(
         if old is not None and old.get("status") == condition["status"]:
             condition["lastTransitionTime"] = old.get("lastTransitionTime") or condition["lastTransitionTime"]
         result.append(condition)
-    for kind, condition in known.items():
-        if kind not in wanted:
+    scheduled = {"status": "True", "lastProbeTime": None, "lastTransitionTime": format_time(now)}
+    for kind, condition in ({"PodScheduled": scheduled} | known).items():
+        if kind == "PodScheduled":
+            result.append({**condition, "type": kind, "observedGeneration": generation})
+        elif kind not in wanted:
             result.append(dict(condition))
-    if "PodScheduled" not in known:
-        result.append(
-            {
-                "type": "PodScheduled",
-                "observedGeneration": generation,
-                "status": "True",
-                "lastProbeTime": None,
-                "lastTransitionTime": format_time(now),
-            }
-        )
     return result
 
 

@@ -193,6 +193,7 @@ class PodWorker:
             self._host.events.event(self.pod, "Warning", "Evicted", evicted)
             await self._fail("Evicted", evicted)
             return 0.0, False
+        self._take_in_ephemeral()
         self._keeper.take_changes(self.pod)
         delay = await self._keeper.advance(self.pod)
         if self._keeper.initialized and not self._state.initialized:
@@ -244,6 +245,13 @@ class PodWorker:
         refused = rejection(self.pod, others, (node.get("status") or {}).get("allocatable") or {})
         self.admitted = refused is None
         return refused
+
+    def _take_in_ephemeral(self) -> None:
+        """Know the ephemeral containers that were added since (``kubectl debug``)."""
+        known = {record.name for record in self.records}
+        for container in self.pod["spec"].get("ephemeralContainers") or ():
+            if container["name"] not in known:
+                self.records.append(_record(self._host, container, "ephemeral"))
 
     def _warn(self) -> None:
         """An event about what of the spec is not carried out, once."""
@@ -401,6 +409,7 @@ def _records(host: Host, pod: Mapping[str, Any]) -> list[ContainerRecord]:
         kind: Kind = "sidecar" if container.get("restartPolicy") == "Always" else "init"
         records.append(_record(host, container, kind))
     records.extend(_record(host, container, "main") for container in spec["containers"])
+    records.extend(_record(host, container, "ephemeral") for container in spec.get("ephemeralContainers") or ())
     return records
 
 

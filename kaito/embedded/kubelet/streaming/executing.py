@@ -136,7 +136,8 @@ async def attach(record: ContainerRecord, run: ContainerRun, wanted: Wanted, str
     """Join the client to the container's process until that ends or the client leaves.
 
     The first client also gets what was written before it came, so that a container that is quick (``kubectl run -it``)
-    is not missed.
+    is not missed. Where input may come again later (no ``stdinOnce``), the end of the client's input ends its session,
+    as with containerd.
     """
     outbox = _Outbox()
     tty = bool(record.spec.get("tty"))
@@ -147,17 +148,18 @@ async def attach(record: ContainerRecord, run: ContainerRun, wanted: Wanted, str
             outbox.put(stream, data)
     run.listeners.append(outbox.put)
     sending = asyncio.ensure_future(_send(outbox, wanted, streams, None))
-    helpers = []
+    helpers: list[asyncio.Future[Any]] = []
     once = bool(record.spec.get("stdinOnce"))
+    ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(run.ended.wait())]
     if wanted.stdin and record.spec.get("stdin"):
-        helpers.append(asyncio.ensure_future(_feed(run.process, streams, close=once)))
+        feeding = asyncio.ensure_future(_feed(run.process, streams, close=once))
+        (helpers if once else ends).append(feeding)
     if tty:
         helpers.append(asyncio.ensure_future(_resize(run.process, streams)))
-    ending = asyncio.ensure_future(run.ended.wait())
     leaving = asyncio.ensure_future(streams.closed.wait())
     try:
-        await asyncio.wait((ending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if ending.done():
+        await asyncio.wait((*ends, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if any(end.done() for end in ends):
             outbox.end()
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
             if not streams.closed.is_set():
@@ -166,7 +168,7 @@ async def attach(record: ContainerRecord, run: ContainerRun, wanted: Wanted, str
             run.process.close_stdin()
     finally:
         run.listeners.remove(outbox.put)
-        await _cancel(*helpers, sending, leaving, ending)
+        await _cancel(*helpers, *ends, sending, leaving)
 
 
 async def _send(outbox: _Outbox, wanted: Wanted, streams: Streams, process: RunningProcess | None) -> None:
