@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, cast
 
@@ -12,9 +13,10 @@ from pydantic import ValidationError
 from kaito.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
-from kaito.cluster.daemon import DaemonState, name_option, read_state, start_daemon, stop_daemon
+from kaito.cluster.daemon import name_option, start_daemon, stop_daemon
 from kaito.cluster.kubeconfigs import merge_kubeconfig, read_kubeconfig
 from kaito.cluster.mirrors import MirrorMap
+from kaito.cluster.states import DaemonState, read_state
 from kaito.scenario.yamlfiles import ScenarioFileError, read_document
 
 OPERATORS = ("kaito", "none")
@@ -80,21 +82,35 @@ def down_command(name: str, *, purge: bool) -> int:
 
 
 def status_command(name: str, *, output: str) -> int:
-    """Print the state; 0 when the cluster is running, 1 when it is not."""
+    """Print the state; 0 when the cluster is running with all its parts, 1 otherwise."""
     if output not in ("text", "json"):
         return _usage(f"-o {output}: choose text or json")
     try:
         state = read_state(name)
     except ValueError as error:
         return _usage(str(error))
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
     if output == "json":
         print(json.dumps(state.as_json(), indent=2))
-    elif state.running:
-        for key, value in state.as_json().items():
-            print(f"{key + ':':<12} {str(value).lower() if isinstance(value, bool) else value}")
     else:
-        print(f"cluster {name} is not running; start it with: kaito up{name_option(name)}")
-    return 0 if state.running else EXIT_FAILED
+        for line in described(state):
+            print(line)
+    return 0 if state.running and state.problem is None else EXIT_FAILED
+
+
+def described(state: DaemonState) -> list[str]:
+    """What `kaito status` prints."""
+    option = name_option(state.name)
+    if state.phase == "stopped":
+        return [f"cluster {state.name} is not running; start it with: kaito up{option}"]
+    if not state.running:
+        return [f"cluster {state.name} is {state.phase}; what it does is in {state.log}"]
+    lines = [f"{key + ':':<12} {value}" for key, value in asdict(state).items() if value is not None]
+    if state.problem:
+        lines.append(f"start it again with: kaito down{option} && kaito up{option}; its state is kept")
+    return lines
 
 
 def welcome(state: DaemonState) -> list[str]:

@@ -95,7 +95,10 @@ def status(
     name: ClusterName = "default",
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
 ) -> None:
-    """Say whether a background cluster is running, and where. Exit code 1 when it is not."""
+    """Say whether a background cluster is running, and where.
+
+    Exit code 0: it is running; 1: it is not, not yet, or a part of it has failed.
+    """
     from kaito.cli.background import status_command
 
     raise typer.Exit(status_command(name, output=output))

@@ -16,8 +16,9 @@ from rich.console import Console
 from kaito.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from kaito.cli.presenting import LivePresenter, PlainPresenter
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
-from kaito.cluster.daemon import clear_abandoned, hold
+from kaito.cluster.daemon import clear_abandoned
 from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.locking import hold
 from kaito.cluster.tiers import create_cluster
 from kaito.scenario.evidence import RunRecord
 from kaito.scenario.loading import LoadedScenario, ScenarioFileError, load_scenario

@@ -11,8 +11,8 @@ from pathlib import Path
 from kaito.cli.exit_codes import EXIT_FAILED
 from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import ClusterError
-from kaito.cluster.daemon import hold
 from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.locking import hold
 
 
 def save_command(folder: Path, name: str) -> int:

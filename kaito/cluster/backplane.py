@@ -59,8 +59,14 @@ PASSED_ON = ("LANG", "LC_ALL", "TZ", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREA
 class Backplane:
     """Starts and stops the parts in order; `failed` is set with the error when one dies on its own."""
 
-    def __init__(self, folder: ClusterFolder, authority: Authority, options: ClusterOptions) -> None:
-        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    def __init__(
+        self,
+        folder: ClusterFolder,
+        authority: Authority,
+        options: ClusterOptions,
+        failed: asyncio.Future[ClusterError],
+    ) -> None:
+        self._failed = failed
         self.settings: OperatorSettings | None = None
         self._folder = folder
         self._authority = authority
@@ -207,12 +213,12 @@ class Backplane:
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and task.exception() is not None:
-                logger.error("%s failed", name, exc_info=task.exception())
-                if not self.failed.done():
-                    error = task.exception()
-                    assert error is not None
-                    self.failed.set_result(error)
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                logger.error("%s failed", name, exc_info=error)
+                if not self._failed.done():
+                    said = ClusterError(f"the {name} failed: {describe(error)}; see {self._folder.log}")
+                    self._failed.set_result(said)
 
         task = asyncio.create_task(work, name=name)
         task.add_done_callback(ended)
@@ -226,11 +232,19 @@ class Backplane:
     async def _settled(self, waiting: Awaitable[Any], name: str, seconds: float = 60) -> None:
         """Wait for a part to be ready, or for any part to fail."""
         ready = asyncio.ensure_future(waiting)
-        done, _ = await asyncio.wait((ready, self.failed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait((ready, self._failed), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if ready not in done:
             ready.cancel()
-            reason = str(self.failed.result()) if self.failed.done() else f"not ready after {seconds:.0f} s"
-            raise ClusterError(f"the {name} did not start: {reason}; see {self._folder.log}")
+            if self._failed.done():
+                raise self._failed.result()
+            raise ClusterError(f"the {name} is not ready after {seconds:.0f} s; see {self._folder.log}")
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line; of a group of errors the first that is none."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 async def create_registry_secret(client: Client, registry: RegistryAccess, namespace: str) -> None:

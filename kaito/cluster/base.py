@@ -94,6 +94,6 @@ class Cluster(Protocol):
         ...
 
     @property
-    def failed(self) -> asyncio.Future[BaseException]:
-        """Done when a part of the cluster died on its own."""
+    def failed(self) -> asyncio.Future[ClusterError]:
+        """Done when a part of the cluster ended on its own: one sentence with the part, the reason and the log."""
         ...

@@ -47,14 +47,19 @@ def free_port() -> int:
 
 
 class ChildProcess:
-    """One server process; its output goes to a file, its pid into the cluster's records."""
+    """One server process; its output goes to a file, its pid into the cluster's records.
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+    `failed` is set when it ends without having been asked to.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], folder: Path, failed: asyncio.Future[ClusterError]) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = command
         self._folder = folder
+        self._failed = failed
         self._process: asyncio.subprocess.Process | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start it."""
@@ -68,13 +73,15 @@ class ChildProcess:
                 preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
         _record(self._folder, self._process.pid)
+        self._watching = asyncio.create_task(self._watch(self._process))
 
-    @property
-    def ended(self) -> bool:
-        """True when it has exited on its own or by `stop`."""
-        return self._process is None or self._process.returncode is not None
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        if process is self._process and not self._failed.done():
+            how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+            self._failed.set_result(ClusterError(f"{self.name} ended ({how}): {self._last_words()}; see {self.log}"))
 
-    def last_words(self) -> str:
+    def _last_words(self) -> str:
         """The last line of its log."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         return lines[-1][:256] if lines else "no output"
@@ -93,6 +100,8 @@ class ChildProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        if self._watching is not None:
+            await self._watching
 
 
 def end_recorded(folder: Path) -> None:

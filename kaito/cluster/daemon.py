@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
-import json
 import logging
 import os
 import shutil
@@ -14,13 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
 
 from kaito.cluster.base import TIERS, Cluster, ClusterError, ClusterOptions, Progress
 from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.locking import hold, is_locked, owner
+from kaito.cluster.states import DaemonState, read_state, write_state
 from kaito.cluster.tiers import create_cluster
 from kaito.embedded.kubelet.processes.procfs import is_zombie, start_ticks
 
@@ -29,46 +28,10 @@ logger = logging.getLogger(__name__)
 DEFAULT_NAME = "default"
 STOP_SECONDS = 60.0
 """How long `stop_daemon` waits for containers to end before it kills the daemon."""
-LOCK_ATTEMPTS = 10
 ABANDONED_SECONDS = 10.0
 """A folder younger than this may be about to be locked."""
-OWNER_SECONDS = 5.0
-"""How long a process that has just taken a cluster's lock may take to write its number into it."""
 _READY = "ready:"
 _FAILED = "failed:"
-
-
-@dataclass(frozen=True)
-class DaemonState:
-    """What a background cluster says about itself."""
-
-    running: bool
-    name: str
-    tier: str | None = None
-    pid: int | None = None
-    server: str | None = None
-    registry: str | None = None
-    kubeconfig: str | None = None
-    log: str | None = None
-    operator: str | None = None
-    http_proxy: str | None = None
-    """Where to reach services through when their own addresses do not answer on this machine."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The fields as plain data."""
-        return asdict(self)
-
-
-def read_state(name: str) -> DaemonState:
-    """The state of a named cluster; `running` is False when its process is gone, however it ended."""
-    folder = ClusterFolder.named(name)
-    if not _is_locked(folder):
-        return DaemonState(running=False, name=name)
-    try:
-        fields = json.loads(folder.daemon.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return DaemonState(running=False, name=name)  # It is starting or stopping at this moment.
-    return DaemonState(running=True, name=name, **fields)
 
 
 def name_option(name: str) -> str:
@@ -80,9 +43,9 @@ def start_daemon(name: str, tier: str, options: ClusterOptions, progress: Progre
     """Start a cluster in the background and return once it is ready; ClusterError when it is not going to be."""
     folder = ClusterFolder.named(name)
     state = read_state(name)
-    if state.running:
+    if state.phase != "stopped":
         raise ClusterError(
-            f"cluster {name} is running already (pid {state.pid}); end it with: kaito down{name_option(name)}"
+            f"cluster {name} is {state.phase} already (pid {state.pid}); end it with: kaito down{name_option(name)}"
         )
     folder.create()
     kept_tier = folder.settings().get("tier", tier)
@@ -131,7 +94,7 @@ def stop_daemon(name: str, *, purge: bool = False) -> bool:
     What a crashed one left behind is cleared away too. `purge` also deletes its state.
     """
     folder = ClusterFolder.named(name)
-    pid = _owner(folder)
+    pid = owner(folder)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
@@ -152,7 +115,7 @@ def clear_abandoned(roots: Iterable[Path]) -> None:
         folder = ClusterFolder(root)
         with contextlib.suppress(OSError):
             made = folder.lock.stat()
-            if made.st_uid != os.getuid() or time.time() - made.st_mtime < ABANDONED_SECONDS or _is_locked(folder):
+            if made.st_uid != os.getuid() or time.time() - made.st_mtime < ABANDONED_SECONDS or is_locked(folder):
                 continue
             _clear_leftovers(folder)
             shutil.rmtree(root, ignore_errors=True)
@@ -162,7 +125,7 @@ def _wait_until_ended(folder: ClusterFolder, pid: int) -> None:
     """Wait for the daemon to let go of its folder and to exit; kill it when it takes too long."""
     deadline = time.monotonic() + STOP_SECONDS
     started = start_ticks(pid)
-    while _is_locked(folder) or (started is not None and start_ticks(pid) == started and not is_zombie(pid)):
+    while is_locked(folder) or (started is not None and start_ticks(pid) == started and not is_zombie(pid)):
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -179,55 +142,10 @@ def _clear_leftovers(folder: ClusterFolder) -> None:
     folder.daemon.unlink(missing_ok=True)
 
 
-def _is_locked(folder: ClusterFolder) -> bool:
-    if not folder.lock.exists():
-        return False
-    with folder.lock.open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _owner(folder: ClusterFolder) -> int | None:
-    """The process that runs the cluster, whether it is ready or still starting."""
-    deadline = time.monotonic() + OWNER_SECONDS
-    while _is_locked(folder):
-        text = folder.lock.read_text()
-        if text:
-            return int(text)
-        if time.monotonic() > deadline:
-            raise ClusterError(f"{folder.lock} is held by a process that does not say which it is; end it by hand")
-        time.sleep(0.05)  # It has taken the lock and is about to write its number.
-    return None
-
-
-@contextlib.contextmanager
-def hold(folder: ClusterFolder) -> Iterator[None]:
-    """Own a cluster's folder for as long as this process lives; ClusterError when another one does."""
-    folder.create()
-    with folder.lock.open("a") as stream:
-        _lock(stream, folder)
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
-
-
-def _lock(stream: IO[str], folder: ClusterFolder) -> None:
-    for attempt in range(LOCK_ATTEMPTS):  # Whoever asks for the state holds the lock for a moment.
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            if attempt == LOCK_ATTEMPTS - 1:
-                raise ClusterError(f"another process starts or runs the cluster in {folder.root}") from error
-        time.sleep(0.05)
-
-
 async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
     folder = ClusterFolder.named(name)
+    state = DaemonState(name=name, phase="starting", pid=os.getpid(), tier=tier, log=str(folder.log))
+    write_state(folder, state)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -242,19 +160,26 @@ async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
             await asyncio.gather(starting, return_exceptions=True)
             raise ClusterError("stopped while starting")
         starting.result()
-        _write_state(folder, cluster, options)
+        state = _running_state(folder, name, cluster, options)
+        write_state(folder, state)
         print(_READY, flush=True)
         _detach_output(folder)
-        await stop.wait()
+        await asyncio.wait((cluster.failed, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if cluster.failed.done():
+            state = replace(state, problem=str(cluster.failed.result()))
+            write_state(folder, state)
+        await stopping
     finally:
-        folder.daemon.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # A disk that is full is no reason to leave processes behind.
+            write_state(folder, replace(state, phase="stopping"))
         await cluster.stop()
+        folder.daemon.unlink(missing_ok=True)
 
 
-def _write_state(folder: ClusterFolder, cluster: Cluster, options: ClusterOptions) -> None:
-    state = DaemonState(
-        running=True,
-        name="",
+def _running_state(folder: ClusterFolder, name: str, cluster: Cluster, options: ClusterOptions) -> DaemonState:
+    return DaemonState(
+        name=name,
+        phase="running",
         tier=cluster.tier,
         pid=os.getpid(),
         server=cluster.access.server,
@@ -263,11 +188,7 @@ def _write_state(folder: ClusterFolder, cluster: Cluster, options: ClusterOption
         log=str(folder.log),
         operator=options.operator,
         http_proxy=cluster.http_proxy,
-    ).as_json()
-    del state["running"], state["name"]
-    temporary = folder.daemon.with_suffix(".new")
-    temporary.write_text(json.dumps(state))
-    os.replace(temporary, folder.daemon)
+    )
 
 
 def _detach_output(folder: ClusterFolder) -> None:

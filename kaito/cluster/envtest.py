@@ -62,6 +62,7 @@ class EnvtestCluster(LocalCluster):
                 *("--initial-cluster", f"default={peer_url}"),
             ),
             self._folder.root,
+            self.failed,
         )
         self._closing.push_async_callback(etcd.stop)
         await etcd.start()
@@ -105,6 +106,7 @@ class EnvtestCluster(LocalCluster):
                 *("--authorization-mode=RBAC", "--allow-privileged=true"),
             ),
             self._folder.root,
+            self.failed,
         )
         self._closing.push_async_callback(server.stop)
         await server.start()
@@ -118,13 +120,12 @@ class EnvtestCluster(LocalCluster):
         async with Client(access) as client:
             try:
                 async with asyncio.timeout(START_SECONDS):
-                    while True:
-                        if server.ended:
-                            raise ClusterError(f"kube-apiserver ended: {server.last_words()}; see {server.log}")
+                    while not self.failed.done():
                         with contextlib.suppress(ApiError):
                             await client.request("GET", "/readyz")
                             return
                         await asyncio.sleep(0.1)
+                    raise self.failed.result()
             except TimeoutError as error:
                 raise ClusterError(
                     f"kube-apiserver is not ready after {START_SECONDS:.0f} s; see {server.log}"

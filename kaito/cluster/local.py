@@ -28,6 +28,7 @@ class LocalCluster(ABC):
         self._closing = contextlib.AsyncExitStack()
         self._access: Access | None = None
         self._backplane: Backplane | None = None
+        self.failed: asyncio.Future[ClusterError] = asyncio.get_running_loop().create_future()
 
     @abstractmethod
     async def _start_api_server(self, authority: Authority, progress: Progress) -> Access:
@@ -58,11 +59,6 @@ class LocalCluster(ABC):
         """See `Cluster.http_proxy`."""
         return self._running.http_proxy
 
-    @property
-    def failed(self) -> asyncio.Future[BaseException]:
-        """Done when a part of the cluster died on its own."""
-        return self._running.failed
-
     async def start(self, progress: Progress) -> None:
         """See `Cluster.start`."""
         self._folder.create()
@@ -71,7 +67,7 @@ class LocalCluster(ABC):
         except (PkiError, OSError) as error:
             raise ClusterError(str(error)) from error
         self._access = await self._start_api_server(authority, progress)
-        self._backplane = Backplane(self._folder, authority, self._options)
+        self._backplane = Backplane(self._folder, authority, self._options, self.failed)
         self._closing.push_async_callback(self._backplane.stop)
         await self._backplane.start(self._access, progress)
         if self._options.operator == "kaito" and self._backplane.settings is not None:

@@ -97,7 +97,7 @@ async def _run_step(step: Step, record: StepRecord, context: Context, presenter:
         try:
             await asyncio.wait((working, context.cluster.failed), return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
-                raise StepFailed(f"a part of the cluster failed: {context.cluster.failed.result()}")
+                raise StepFailed(str(context.cluster.failed.result()))
             record.message = working.result()
             record.outcome = "passed"
         finally:

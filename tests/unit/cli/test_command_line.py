@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from kaito.cli.background import welcome
 from kaito.cli.commands import app
 from kaito.cli.presenting import BARS, PlainPresenter, sparkline
-from kaito.cluster.daemon import DaemonState
+from kaito.cluster.states import DaemonState
 from kaito.scenario.evidence import StepRecord
 
 runner = CliRunner()
@@ -138,7 +138,7 @@ def test_instance_types_are_listed_with_their_gpus() -> None:
 
 
 def test_where_services_have_no_ports_of_their_own_up_says_how_to_reach_them() -> None:
-    state = DaemonState(running=True, name="a", kubeconfig="/k", http_proxy="http://127.0.0.1:1234")
+    state = DaemonState(phase="running", name="a", kubeconfig="/k", http_proxy="http://127.0.0.1:1234")
     assert any("curl -x http://127.0.0.1:1234" in line for line in welcome(state))
     assert not any("curl -x" in line for line in welcome(replace(state, http_proxy=None)))
 

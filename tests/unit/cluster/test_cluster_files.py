@@ -11,9 +11,10 @@ import yaml
 from pydantic import ValidationError
 
 from kaito.cluster.base import ClusterError, ClusterOptions
-from kaito.cluster.daemon import clear_abandoned, hold, start_daemon
+from kaito.cluster.daemon import clear_abandoned, start_daemon
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig
+from kaito.cluster.locking import hold
 from kaito.cluster.mirrors import MirrorMap, model_mirrors
 from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
 
