@@ -107,18 +107,33 @@ def to_example(row: Row, columns: Columns) -> Example:
 
 def _filled(row: Row, column: str) -> str:
     value = row.values.get(column)
+    if column not in row.values:
+        raise BadData(f"{row.place}: column {column!r} is missing")
+    if _is_blank(value):
+        raise BadData(f"{row.place}: column {column!r} is empty")
     if isinstance(value, bool | int | float):
         value = str(value)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise BadData(f"{row.place}: column {column!r} is empty")
     if not isinstance(value, str):
         raise BadData(f"{row.place}: column {column!r} must be text, not {type(value).__name__}")
-    return value
+    return _encodable(value, f"{row.place}: column {column!r}")
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether there is nothing to read: also NaN, which is what data frames write for a missing text."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())
+
+
+def _encodable(text: str, where: str) -> str:
+    """Return `text`. Raises BadData for half of a surrogate pair (JSON's \\ud800), which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadData(f"{where} has a broken character (half of a surrogate pair) at {error.start}") from None
+    return text
 
 
 def _optional(row: Row, column: str) -> str:
-    value = row.values.get(column)
-    return "" if value is None or value == "" else _filled(row, column)
+    return "" if _is_blank(row.values.get(column)) else _filled(row, column)
 
 
 def _conversation(row: Row, column: str) -> tuple[dict[str, Any], ...]:
@@ -139,10 +154,22 @@ def _turns(row: Row, column: str) -> list[dict[str, Any]]:
         role, content = message.get("role"), message.get("content")
         if role not in _ROLES:
             raise BadData(f"{where} has the role {role!r}; use system, user, assistant or tool")
-        if not isinstance(content, str) and not message.get("tool_calls"):
+        if isinstance(content, list):
+            content = _joined(content, where)
+        if isinstance(content, str):
+            _encodable(content, where)
+        elif not message.get("tool_calls"):
             raise BadData(f"{where} has no text in content")
-        turns.append({key: item for key, item in message.items() if item is not None})
+        turns.append({key: item for key, item in {**message, "content": content}.items() if item is not None})
     return turns
+
+
+def _joined(parts: Sequence[Any], where: str) -> str:
+    """Return the text of OpenAI's content parts, joined as in serving. Raises BadData for any other kind of part."""
+    texts = [part.get("text") for part in parts if isinstance(part, Mapping) and part.get("type") == "text"]
+    if len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
+        raise BadData(f"{where} has content that is not text")
+    return " ".join(map(str, texts))
 
 
 def _parsed(row: Row, column: str, text: str) -> Any:
@@ -151,7 +178,7 @@ def _parsed(row: Row, column: str, text: str) -> Any:
 
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadData(f"{row.place}: column {column!r} must be a list of messages (JSON), not plain text") from None
 
 

@@ -3,34 +3,13 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from kaito_runtime.errors import BadConfig, BadData, NotFound
-
-_KINDS: Final = {
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-}
-_MAGIC: Final = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow"))
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A file and how to read it: parquet, arrow, jsonl, json, csv or tsv."""
-
-    path: Path
-    kind: str
+from kaito_runtime.errors import BadData
+from kaito_runtime.tuning.finding import DataFile
 
 
 @dataclass(frozen=True)
@@ -46,66 +25,6 @@ class Row:
     def place(self) -> str:
         """The file and row, for messages."""
         return f"{self.path}: {self.unit} {self.number}"
-
-
-def find_files(places: Sequence[Path], *, extension: str | None = None) -> list[DataFile]:
-    """Return the data files at `places`, folders searched through, in the order of their names.
-
-    A file that is named itself must be readable as data; in a folder, files of other kinds are left alone, as are
-    hidden ones. extension overrides what the names say. Raises NotFound when a place does not exist, BadData when no
-    data file is found.
-    """
-    kind = _extension_kind(extension) if extension else None
-    found: list[DataFile] = []
-    for place in places:
-        if place.is_file():
-            found.append(DataFile(place, kind or _kind_of(place) or _unknown(place)))
-        elif place.is_dir():
-            for path in sorted(_walk(place)):
-                seen = kind or _kind_of(path)
-                if seen:
-                    found.append(DataFile(path, seen))
-        else:
-            raise NotFound(f"there is no data file or folder {place}")
-    if not found:
-        listed = ", ".join(str(place) for place in places)
-        raise BadData(f"no data file under {listed}; looked for {', '.join(sorted(set(_KINDS.values())))}")
-    return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(base) / name
-            if not name.startswith(".") and path.is_file():
-                yield path
-
-
-def _extension_kind(extension: str) -> str:
-    name = "." + extension.lower().lstrip(".")
-    if name not in _KINDS:
-        known = ", ".join(sorted(key[1:] for key in _KINDS))
-        raise BadConfig(f"DatasetConfig.dataset_extension {extension!r} is not a known format; known are {known}")
-    return _KINDS[name]
-
-
-def _kind_of(path: Path) -> str | None:
-    """Return the kind by the name's ending, else by the first bytes; None for something that is no data."""
-    by_name = _KINDS.get(path.suffix.lower())
-    if by_name:
-        return by_name
-    with path.open("rb") as file:
-        head = file.read(64)
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            return kind
-    start = head.lstrip()[:1]
-    return {b"{": "jsonl", b"[": "json"}.get(start)
-
-
-def _unknown(path: Path) -> str:
-    raise BadData(f"{path} is not in a known data format (parquet, arrow, jsonl, json, csv)")
 
 
 def read_rows(file: DataFile) -> Iterator[Row]:
@@ -129,6 +48,7 @@ def _read_parquet(file: DataFile) -> Iterator[Row]:
 
     try:
         source = pyarrow.parquet.ParquetFile(file.path)
+        _expect_distinct(source.schema_arrow.names, file.path)
         number = 0
         for batch in source.iter_batches(batch_size=4096):
             for values in batch.to_pylist():
@@ -150,6 +70,7 @@ def _read_arrow(file: DataFile) -> Iterator[Row]:
             except pyarrow.ArrowInvalid:
                 source.seek(0)
                 table = pyarrow.ipc.open_stream(source).read_all()
+            _expect_distinct(table.schema.names, file.path)
             rows = table.to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         raise BadData(f"{file.path} is not a readable arrow file{_looks_like(file.path)}") from error
@@ -161,10 +82,9 @@ def _read_jsonl(file: DataFile) -> Iterator[Row]:
     for number, line in enumerate(_lines(_text(file.path)), start=1):
         if line.strip():
             try:
-                values = json.loads(line)
-            except ValueError as error:
-                hint = _looks_like(file.path)
-                raise BadData(f"{file.path}: line {number} is not JSON{hint}: {error}") from error
+                values = json.loads(line.rstrip("\r\n"))
+            except (ValueError, RecursionError) as error:
+                raise _not_json(file.path, error, line=number) from error
             yield _record(file.path, number, "line", values)
 
 
@@ -173,12 +93,12 @@ def _read_json(file: DataFile) -> Iterator[Row]:
     text = _text(file.path)
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         first = text.lstrip().splitlines()[0] if text.strip() else ""
         if first.startswith("{") and first.rstrip().endswith("}"):
             yield from _read_jsonl(file)
             return
-        raise BadData(f"{file.path} is not JSON{_looks_like(file.path)}: {error}") from error
+        raise _not_json(file.path, error) from error
     if isinstance(document, dict):
         lists = [
             value for value in document.values() if isinstance(value, list) and value and isinstance(value[0], dict)
@@ -195,9 +115,12 @@ def _read_csv(file: DataFile) -> Iterator[Row]:
     csv.field_size_limit(1 << 30)
     reader = csv.reader(_lines(text), delimiter="\t" if file.kind == "tsv" else ",", strict=True)
     try:
-        header = next(reader, None)
+        header = [name.strip() for name in next(reader, [])]
         if not header or text.lstrip().startswith("<"):
             raise BadData(f"{file.path} has no header line with column names{_looks_like(file.path)}")
+        if len(header) == 1 and ";" in header[0]:
+            raise BadData(f"{file.path}: the columns are separated by semicolons; separate them by commas")
+        _expect_distinct(header, file.path)
         for cells in reader:
             if not cells:
                 continue
@@ -208,6 +131,23 @@ def _read_csv(file: DataFile) -> Iterator[Row]:
             yield Row(file.path, reader.line_num, "line", dict(zip(header, cells, strict=True)))
     except csv.Error as error:
         raise BadData(f"{file.path}: line {reader.line_num} is not CSV: {error}") from error
+
+
+def _not_json(path: Path, error: Exception, *, line: int | None = None) -> BadData:
+    """Return the refusal of a text that is not JSON. line: the only one that was read; None: the whole file was."""
+    place = f"{path}: line {line}" if line else str(path)
+    why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if isinstance(error, json.JSONDecodeError):
+        why = error.msg
+        place = f"{path}: line {line or error.lineno}, column {error.colno}"
+    return BadData(f"{place}: not JSON{_looks_like(path)}: {why}")
+
+
+def _expect_distinct(columns: Sequence[str], path: Path) -> None:
+    """Raise BadData where two columns have one name: only one of them could be read."""
+    for index, name in enumerate(columns):
+        if name and name in columns[:index]:
+            raise BadData(f"{path} has two columns {name!r}; rename or remove one")
 
 
 def _record(path: Path, number: int, unit: str, values: Any) -> Row:
@@ -221,7 +161,7 @@ def _text(path: Path) -> str:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return file.read()
     except UnicodeDecodeError as error:
-        raise BadData(f"{path} is not UTF-8 text (byte {error.start})") from error
+        raise BadData(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
         raise BadData(f"{path} cannot be read: {error.strerror}") from error
 

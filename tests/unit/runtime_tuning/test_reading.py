@@ -11,7 +11,8 @@ import pyarrow.parquet
 import pytest
 from kaito_runtime.errors import BadConfig, BadData, NotFound
 from kaito_runtime.tuning.dataset import data_places, read_examples
-from kaito_runtime.tuning.reading import find_files, read_rows
+from kaito_runtime.tuning.finding import find_files
+from kaito_runtime.tuning.reading import read_rows
 from kaito_runtime.tuning.sections import DatasetConfig
 
 ROWS = [{"prompt": "One?", "completion": '1, "uno"\nor ein'}, {"prompt": "Zwei?", "completion": "zwei ü"}]
@@ -31,6 +32,12 @@ def write_arrow_file(path: Path) -> None:
     table = pa.Table.from_pylist(ROWS)
     with pyarrow.ipc.new_file(path, table.schema) as writer:
         writer.write_table(table)
+
+
+def parquet_with_two_columns_of_one_name() -> bytes:
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), sink)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def write_csv(path: Path) -> None:
@@ -83,6 +90,13 @@ def test_all_files_of_a_folder_are_read_in_order(tmp_path: Path) -> None:
     assert found == ["b.parquet", "sub/a.csv"]
 
 
+def test_what_the_datasets_library_writes_beside_its_data_is_left_alone(tmp_path: Path) -> None:
+    write_arrow(tmp_path / "data-00000-of-00001.arrow")
+    for name in ("dataset_info.json", "state.json"):
+        (tmp_path / name).write_text("{}")
+    assert [file.path.name for file in find_files([tmp_path])] == ["data-00000-of-00001.arrow"]
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"no data file or folder .*missing"):
         find_files([tmp_path / "missing"])
@@ -102,9 +116,18 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ("a.parquet", b"PAR1 not really", r"a\.parquet is not a readable parquet file"),
         ("a.parquet", b"<!DOCTYPE html><html>", "looks like a web page"),
         ("a.arrow", b"nothing", "not a readable arrow file"),
-        ("a.jsonl", b'{"text": "x"}\n{"text": \n', r"a\.jsonl: line 2 is not JSON"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": \n', r"a\.jsonl: line 2, column 10: not JSON: Expecting value"),
+        ("a.jsonl", b'{\n"text": "x"\n}\n', r"a\.jsonl: line 1, column 2: not JSON: Expecting property name"),
+        ("a.jsonl", b'{"text": ' + b"[" * 100_000, r"a\.jsonl: line 1: not JSON: it is nested too deeply"),
+        ("a.json", b'[{"text": "x"},\n{"text": }]', r"a\.json: line 2, column 10: not JSON: Expecting value"),
+        ("a.jsonl", b'{"text": "\\ud800"}\n', r"line 1: column 'text' has a broken character"),
+        ("a.jsonl", b'{"text": NaN}\n', r"line 1: column 'text' is empty"),
+        ("a.csv", b"prompt;completion\na;b\n", "separated by semicolons"),
+        ("a.csv", b"text,text\na,b\n", "has two columns 'text'"),
+        ("a.parquet", parquet_with_two_columns_of_one_name(), "has two columns 'text'"),
+        ("a.jsonl", b'{"messages": [{"role": "user", "content": [{"type": "image"}]}]}\n', "content that is not text"),
         ("a.jsonl", b'{"text": "x"}\n[1]\n', r"a\.jsonl: line 2 is not a record"),
-        ("a.json", b"{", "is not JSON"),
+        ("a.json", b"{", "line 1, column 2: not JSON"),
         ("a.json", b"3", "neither a list of records"),
         ("a.json", b'[{"text": "x"}, 4]', "row 2 is not a record"),
         ("a.jsonl", b"\xff\xfe", "not UTF-8"),
@@ -113,7 +136,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ("a.csv", b"text\n", r"a\.csv has no rows"),
         ("a.jsonl", b'{"question": "x", "reply": "y"}\n', "no usable column.*there are question, reply"),
         ("a.jsonl", b'{"text": "x"}\n{"text": ""}\n', r"a\.jsonl: line 2: column 'text' is empty"),
-        ("a.jsonl", b'{"text": "x"}\n{"other": ""}\n', r"line 2: column 'text' is empty"),
+        ("a.jsonl", b'{"text": "x"}\n{"other": ""}\n', r"line 2: column 'text' is missing"),
         ("a.jsonl", b'{"text": ["x"]}\n', "column 'text' must be text, not list"),
         ("a.jsonl", b'{"messages": "hello"}\n', "column 'messages' must be a list of messages"),
         ("a.jsonl", b'{"messages": []}\n', "column 'messages' must be a list of messages"),
@@ -153,6 +176,12 @@ def test_bad_data_is_refused_with_file_row_and_column(tmp_path: Path, name: str,
             {},
             [("system", "s"), ("user", "q"), ("assistant", "a")],
         ),
+        (
+            {"messages": [{"role": "assistant", "content": [{"type": "text", "text": t} for t in ("a", "b")]}]},
+            {},
+            [("assistant", "a b")],
+        ),
+        ({"instruction": "q", "context": float("nan"), "response": "a"}, {}, [("user", "q"), ("assistant", "a")]),
         ({"body": "plain"}, {"response_column": "body"}, "plain"),
         ({"text": "plain"}, {}, "plain"),
     ],
