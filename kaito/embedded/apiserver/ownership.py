@@ -44,4 +44,4 @@ class Ownership:
 
     def _reset(self, subresource: str) -> frozenset[tuple[str, ...]]:
         has_status = "status" in self.kind.subresources
-        return reset_fields(self.kind.kind, subresource, has_status=has_status, is_custom=self.custom)
+        return reset_fields(self.kind.group, self.kind.kind, subresource, has_status=has_status, is_custom=self.custom)

@@ -47,6 +47,8 @@ class Plugins:
         admitting.admit_create(resource.kind, obj)
         if kind == "PersistentVolumeClaim":
             self._default_class(obj)
+        if kind == "CertificateSigningRequest":
+            obj["spec"] = {**(obj.get("spec") or {}), "uid": None, "groups": None, "extra": None, **call.user.info()}
 
     def on_update(self, call: Call, resource: Resource, new: Object, old: Object, subresource: str) -> None:
         """Changes `new` before it is prepared and validated."""

@@ -6,7 +6,7 @@ import copy
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 POD: dict[str, Any] = {"containers": [{"name": "c", "image": "i"}]}
@@ -15,7 +15,8 @@ SELECTOR: dict[str, Any] = {"matchLabels": {"a": "b"}}
 CORE, APPS = "/api/v1/namespaces/default/", "/apis/apps/v1/namespaces/default/"
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/"
 WORKLOAD = {"selector": SELECTOR, "template": TEMPLATE}
-KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+Kinds = Mapping[str, tuple[str, dict[str, Any]]]
+KINDS: Kinds = {
     "ConfigMap": (CORE + "configmaps", {"data": {"k": "v"}}),
     "Secret": (CORE + "secrets", {"stringData": {"k": "v"}}),
     "Pod": (CORE + "pods", {"spec": POD}),
@@ -51,6 +52,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "StorageClass": ("/apis/storage.k8s.io/v1/storageclasses", {"provisioner": "x"}),
     "Widget": ("/apis/test.dev/v1/namespaces/default/widgets", {"spec": {"color": "red"}}),
 }
+STATUSES: list[dict[str, Any]] = [
+    {"phase": "Running"},
+    {"replicas": 2},
+    {"conditions": [{"type": "Ready", "status": "True"}]},
+]
+NO_STATUSES: Mapping[str, list[dict[str, Any]]] = {}
 ODD = [None, 0, -1, "", True, [], {}, "x", "Bad_Value", 99999999999, ["a", "a"], {"a": None}, "1Gi", 1.5, "-1"]
 EXTRA = [
     *("labels", "annotations", "finalizers", "ownerReferences", "replicas", "type", "clusterIP", "nodeName", "bogus"),
@@ -102,25 +109,32 @@ def mutate(rng: random.Random, obj: dict[str, Any]) -> dict[str, Any]:
     return obj
 
 
-def sequence(seed: int) -> list[Step]:
-    """A create, two to six further requests on the object, and its removal."""
+def sequence(seed: int, kinds: Kinds = KINDS, statuses: Mapping[str, list[dict[str, Any]]] = NO_STATUSES) -> list[Step]:
+    """A create, two to six further requests on the object, and its removal.
+
+    `kinds` has path and object by kind (what follows a slash in a key only tells variants apart); `statuses` what is
+    written as the status of kinds for which the common ones would say nothing.
+    """
     rng = random.Random(seed)
-    kind = rng.choice(sorted(KINDS))
-    path, base = KINDS[kind]
+    kind = rng.choice(sorted(kinds))
+    path, base = kinds[kind]
     one, version = f"{path}/d{seed}", path.removeprefix("/apis/").removeprefix("/api/").split("/namespaces/")[0]
     if "/namespaces/" not in path:
         version = version.rpartition("/")[0]
+    kind = kind.partition("/")[0]
     obj = {"apiVersion": version, "kind": kind, "metadata": {"name": f"d{seed}", "labels": {"l": "x"}}}
     obj |= copy.deepcopy(base)
     steps = [Step("POST", path, mutate(rng, obj) if rng.random() < 0.6 else obj, "application/json")]
     for _ in range(rng.randint(2, 6)):
-        steps.append(_step(rng, kind, path, one, obj))
+        steps.append(_step(rng, kind, path, one, obj, statuses.get(kind, STATUSES)))
     steps.append(Step("PATCH", one, {"metadata": {"finalizers": None}}, MERGE))
     steps.append(Step("DELETE", f"{one}?gracePeriodSeconds=0&propagationPolicy=Background"))
     return steps
 
 
-def _step(rng: random.Random, kind: str, path: str, one: str, obj: dict[str, Any]) -> Step:
+def _step(
+    rng: random.Random, kind: str, path: str, one: str, obj: dict[str, Any], statuses: list[dict[str, Any]]
+) -> Step:
     what = rng.random()
     if what < 0.1:
         return Step("GET", one)
@@ -145,10 +159,7 @@ def _step(rng: random.Random, kind: str, path: str, one: str, obj: dict[str, Any
         query = f"?fieldManager=m{rng.randint(1, 2)}{rng.choice(['', '&force=true'])}"
         return Step("PATCH", one + query, mutate(rng, obj), APPLY)
     if what < 0.88:
-        status = rng.choice(
-            [{"phase": "Running"}, {"replicas": 2}, {"conditions": [{"type": "Ready", "status": "True"}]}]
-        )
-        return Step("PATCH", f"{one}/status", {"status": status}, MERGE)
+        return Step("PATCH", f"{one}/status", {"status": copy.deepcopy(rng.choice(statuses))}, MERGE)
     if what < 0.93:
         return Step("GET", f"{path}?labelSelector=l%3Dx&fieldSelector=metadata.name%3D{one.rpartition('/')[2]}")
     options = [

@@ -39,7 +39,7 @@ async def real_server(folder: Path, account_key: rsa.RSAPrivateKey) -> AsyncIter
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
     (folder / "sa.key").write_bytes(key)
-    (folder / "tokens.csv").write_text('real,admin,admin,"system:masters"\n')
+    (folder / "tokens.csv").write_text('real,admin,,"system:masters"\n')
     clients, peers = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
     running = [
         subprocess.Popen(

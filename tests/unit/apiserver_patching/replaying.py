@@ -44,7 +44,8 @@ class Replay:
         sub = step.get("subresource", "")
         api_version = step.get("apiVersion") or body["apiVersion"]
         manager = Manager(step["manager"], APPLY if verb == "apply" else UPDATE, api_version, sub)
-        ignored = reset_fields(step["kind"], sub, has_status=step.get("has_status", True), is_custom=self.kind is None)
+        group, has_status = api_version.rpartition("/")[0], step.get("has_status", True)
+        ignored = reset_fields(group, step["kind"], sub, has_status=has_status, is_custom=self.kind is None)
         if verb == "apply":
             done = applying.apply(
                 self._shape(step), self.stored, body, manager, now=NOW, force=step.get("force", False), ignored=ignored

@@ -14,12 +14,14 @@ ANNOTATIONS_LIMIT: Final = 256 * 1024
 STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 
-def validate_object_meta(obj: Json, *, namespaced: bool, check: Check = names.subdomain) -> list[Cause]:
-    """ObjectMeta of a whole object; `check` complains about its name (subdomain, label, path segment)."""
-    return check_metadata(obj.get("metadata") or {}, "metadata", namespaced=namespaced, check=check)
+def validate_object_meta(
+    obj: Json, *, namespaced: bool, check: Check = names.subdomain, standard: bool = True
+) -> list[Cause]:
+    """ObjectMeta of a whole object; `check` complains about its name (subdomain, label, path segment).
 
-
-def check_metadata(metadata: Json, path: str, *, namespaced: bool, check: Check) -> list[Cause]:
+    `standard`: finalizers without a slash must be Kubernetes' own.
+    """
+    path, metadata = "metadata", obj.get("metadata") or {}
     causes: list[Cause] = []
     name, generated = metadata.get("name") or "", metadata.get("generateName") or ""
     if generated:
@@ -37,7 +39,8 @@ def check_metadata(metadata: Json, path: str, *, namespaced: bool, check: Check)
         causes += invalid_each(f"{path}.namespace", namespace, names.label(namespace))
     elif namespace:
         causes.append(forbidden(f"{path}.namespace", "not allowed on this type"))
-    return causes + check_free_parts(metadata, path)
+    causes += check_free_parts(metadata, path)
+    return causes + (_check_standard_finalizers(metadata, path) if standard else [])
 
 
 def check_free_parts(metadata: Json, path: str) -> list[Cause]:
@@ -103,14 +106,20 @@ def _check_owner(owner: Json, path: str) -> list[Cause]:
 
 def check_finalizers(finalizers: list[str], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for index, finalizer in enumerate(finalizers):
+    for finalizer in finalizers:
         causes += invalid_each(path, finalizer, names.qualified_name(finalizer))
-        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
-            detail = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(invalid(f"{path}[{index}]", finalizer, detail))
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         causes.append(invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set"))
     return causes
+
+
+def _check_standard_finalizers(metadata: Json, path: str) -> list[Cause]:
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"{path}.finalizers[{index}]", finalizer, detail)
+        for index, finalizer in enumerate(metadata.get("finalizers") or ())
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS
+    ]
 
 
 def check_embedded_metadata(metadata: Json, path: str) -> list[Cause]:
@@ -122,7 +131,7 @@ def check_embedded_metadata(metadata: Json, path: str) -> list[Cause]:
     return causes + check_free_parts(metadata, path)
 
 
-def validate_object_meta_update(new: Json, old: Json) -> list[Cause]:
+def validate_object_meta_update(new: Json, old: Json, *, standard: bool = False) -> list[Cause]:
     """What may not change, then once more what is checked on every write, as the real server does."""
     metadata, known = new.get("metadata") or {}, old.get("metadata") or {}
     causes: list[Cause] = []
@@ -145,7 +154,8 @@ def validate_object_meta_update(new: Json, old: Json) -> list[Cause]:
         causes.append(invalid("metadata.generation", metadata.get("generation", 0), "must not be decremented"))
     causes += check_labels(metadata.get("labels") or {}, "metadata.labels")
     causes += check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
-    return causes + check_owners(metadata.get("ownerReferences") or [], "metadata.ownerReferences")
+    causes += check_owners(metadata.get("ownerReferences") or [], "metadata.ownerReferences")
+    return causes + (_check_standard_finalizers(metadata, "metadata") if standard else [])
 
 
 UNCONDITIONAL: Final = "must be specified for an update"

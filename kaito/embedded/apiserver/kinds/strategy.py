@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Final
 
+from kaito.embedded.apiserver.kinds import signing
 from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.kinds.qos import qos_class
 from kaito.embedded.apiserver.schemas.decoding import zero
@@ -20,15 +21,32 @@ LEGACY_CONTROLLER_UID: Final = "controller-uid"
 LEGACY_JOB_NAME: Final = "job-name"
 TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 # Kinds whose generation counts; the parts that are compared (None: everything beside metadata, kind and status).
-GENERATION: Final[dict[str, tuple[str, ...] | None]] = {
-    "Pod": ("spec",), "PodTemplate": ("template",), "ReplicationController": ("spec",), "Deployment": ("spec",),
-    "ReplicaSet": ("spec",), "StatefulSet": ("spec",), "DaemonSet": ("spec",), "Job": ("spec",), "CronJob": ("spec",),
-    "PodDisruptionBudget": ("spec",), "Ingress": ("spec",), "IngressClass": ("spec",), "NetworkPolicy": ("spec",),
-    "PriorityClass": None, "EndpointSlice": None, "ValidatingWebhookConfiguration": ("webhooks",),
-    "MutatingWebhookConfiguration": ("webhooks",), "ValidatingAdmissionPolicy": ("spec",),
-    "ValidatingAdmissionPolicyBinding": ("spec",), "CustomResourceDefinition": ("spec",), "FlowSchema": ("spec",),
-    "PriorityLevelConfiguration": ("spec",), "DeviceClass": ("spec",), "ResourceSlice": ("spec",),
-}  # fmt: skip
+GENERATION: Final[dict[tuple[str, str], tuple[str, ...] | None]] = {
+    ("", "Pod"): ("spec",),
+    ("", "PodTemplate"): ("template",),
+    ("", "ReplicationController"): ("spec",),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): ("webhooks",),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): ("spec",),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): ("spec",),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): ("webhooks",),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): ("spec",),
+    ("apps", "DaemonSet"): ("spec",),
+    ("apps", "Deployment"): ("spec",),
+    ("apps", "ReplicaSet"): ("spec",),
+    ("apps", "StatefulSet"): ("spec",),
+    ("batch", "CronJob"): ("spec",),
+    ("batch", "Job"): ("spec",),
+    ("discovery.k8s.io", "EndpointSlice"): None,
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): ("spec",),
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): ("spec",),
+    ("networking.k8s.io", "Ingress"): ("spec",),
+    ("networking.k8s.io", "IngressClass"): ("spec",),
+    ("networking.k8s.io", "NetworkPolicy"): ("spec",),
+    ("policy", "PodDisruptionBudget"): ("spec",),
+    ("resource.k8s.io", "DeviceClass"): ("spec",),
+    ("resource.k8s.io", "ResourceSlice"): ("spec",),
+    ("scheduling.k8s.io", "PriorityClass"): None,
+}
 # Kinds whose status a create keeps: nodes report themselves.
 STATUS_KEPT_ON_CREATE: Final = frozenset({"Node"})
 
@@ -45,7 +63,7 @@ def prepare_create(kind: Kind, obj: Json) -> Json:
     metadata = obj.setdefault("metadata", {})
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         metadata.pop(field, None)
-    if kind.kind in GENERATION and kind.group != "events.k8s.io":
+    if (kind.group, kind.kind) in GENERATION:
         metadata["generation"] = 1
     if has_status(kind) and kind.kind not in STATUS_KEPT_ON_CREATE:
         _reset_status(kind, obj)
@@ -185,10 +203,12 @@ def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> J
     Expects a decoded and defaulted object; `old` is the stored one.
     """
     _keep_metadata(new, old)
-    if subresource == "status":
+    if subresource == "status" and kind.kind != "CertificateSigningRequest":
         _keep_all_but_status(kind, new, old)
         return new
-    if has_status(kind) and subresource not in ("approval",):
+    if kind.kind == "CertificateSigningRequest":
+        signing.prepare_update(new, old, subresource)
+    elif has_status(kind):
         if "status" in old:
             new["status"] = copy.deepcopy(old["status"])
         else:
@@ -206,7 +226,7 @@ def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> J
             _store_versions(new)
         case _:
             pass
-    if kind.kind in GENERATION and _desired_changed(kind, new, old):
+    if (kind.group, kind.kind) in GENERATION and _desired_changed(kind, new, old):
         new["metadata"]["generation"] = old.get("metadata", {}).get("generation", 0) + 1
     return new
 
@@ -235,8 +255,10 @@ def _keep_all_but_status(kind: Kind, new: Json, old: Json) -> None:
             _restore(metadata, known, ("labels",))
         case "Pod":
             _restore(metadata, known, ("ownerReferences",))
-        case "CustomResourceDefinition" | "ServiceCIDR" | "ResourceClaim":
+        case "APIService" | "ResourceClaim" | "ServiceCIDR" | "ValidatingAdmissionPolicy" | "VolumeAttachment":
             _restore(metadata, known, ("labels", "annotations", "finalizers", "ownerReferences"))
+        case "FlowSchema" | "PriorityLevelConfiguration":
+            new["metadata"] = {**known, "managedFields": metadata.get("managedFields") or []}
         case _:
             pass
 
@@ -280,7 +302,7 @@ def _store_versions(crd: Json) -> None:
 
 
 def _desired_changed(kind: Kind, new: Json, old: Json) -> bool:
-    parts = GENERATION[kind.kind]
+    parts = GENERATION[kind.group, kind.kind]
     if parts is None:
         skipped = {"apiVersion", "kind", "metadata", "status"}
         parts = tuple({*new, *old} - skipped)

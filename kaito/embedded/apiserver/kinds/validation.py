@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds import names
-from kaito.embedded.apiserver.kinds.causes import invalid
+from kaito.embedded.apiserver.kinds.metadata_rules import MetadataRules, metadata_rules, name_check
 from kaito.embedded.apiserver.kinds.model import Cause, Kind
-from kaito.embedded.apiserver.kinds.names import Check
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.kinds.validating import (
     access,
@@ -18,6 +17,8 @@ from kaito.embedded.apiserver.kinds.validating import (
     jobs,
     pods,
     services,
+    signing,
+    statuses,
     storage,
     workloads,
 )
@@ -28,24 +29,6 @@ Validator = Callable[[Json], list[Cause]]
 UpdateValidator = Callable[[Json, Json], list[Cause]]
 
 __all__ = ["validate_create", "validate_object_meta", "validate_object_meta_update", "validate_update"]
-
-
-def _no_dots(value: str) -> list[str]:
-    return ["must not contain dots"] if "." in value and not names.subdomain(value) else names.label(value)
-
-
-# Names are DNS subdomains except for these.
-NAME_CHECKS: Final[dict[str, Check]] = {
-    "Namespace": _no_dots,
-    "Service": names.label_1035,
-    "StatefulSet": _no_dots,
-    "Role": names.path_segment,
-    "RoleBinding": names.path_segment,
-    "ClusterRole": names.path_segment,
-    "ClusterRoleBinding": names.path_segment,
-    "APIService": names.path_segment,
-    "Event": names.path_segment,
-}
 
 CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("", "ConfigMap"): configuration.check_config_map,
@@ -70,6 +53,7 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("apps", "StatefulSet"): workloads.check_stateful_set,
     ("batch", "CronJob"): jobs.check_cron_job,
     ("batch", "Job"): jobs.check_job,
+    ("certificates.k8s.io", "CertificateSigningRequest"): signing.check_request,
     ("coordination.k8s.io", "Lease"): cluster.check_lease,
     ("discovery.k8s.io", "EndpointSlice"): services.check_endpoint_slice,
     ("events.k8s.io", "Event"): cluster.check_new_event,
@@ -113,21 +97,7 @@ REPEATED: Final[dict[tuple[str, str], Validator]] = {
     ("apps", "StatefulSet"): functools.partial(workloads.check_stateful_set, updating=True),
 }
 # Update validation of these does not repeat what a create is checked for.
-UPDATE_ONLY: Final = frozenset({"ControllerRevision", "Node"})
-
-# Of these it does not repeat the checks of metadata.
-SPEC_ONLY: Final = frozenset({"Deployment", "Event", "Lease", "Service", "StatefulSet"})
-# Their strategies check the whole object, and so do their update checks.
-TWICE: Final = frozenset(
-    {
-        ("", "PersistentVolumeClaim"),
-        *(("rbac.authorization.k8s.io", kind) for kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")),
-    }
-)
-
-
-def name_check(kind: Kind) -> Check:
-    return NAME_CHECKS.get(kind.kind, names.subdomain)
+UPDATE_ONLY: Final = frozenset({("apps", "ControllerRevision"), ("", "Node")})
 
 
 def validate_create(kind: Kind, obj: Json) -> list[Cause]:
@@ -135,47 +105,39 @@ def validate_create(kind: Kind, obj: Json) -> list[Cause]:
 
     Expects a decoded, defaulted and prepared object. Kinds without checks of their own get those of metadata.
     """
-    causes = validate_object_meta(obj, namespaced=kind.namespaced, check=name_check(kind))
+    rules, causes = metadata_rules(kind, ""), list[Cause]()
+    if rules.created:
+        causes = _whole(kind, obj, rules)
     check = CREATE.get((kind.group, kind.kind))
-    return causes + (check(obj) if check else [])
+    causes += check(obj) if check else []
+    return causes or _common(kind, obj)
+
+
+def _common(kind: Kind, obj: Json) -> list[Cause]:
+    """What the registry checks of every kind."""
+    return validate_object_meta(obj, namespaced=kind.namespaced, check=names.path_segment, standard=False)
+
+
+def _whole(kind: Kind, obj: Json, rules: MetadataRules) -> list[Cause]:
+    check = name_check(kind, obj)
+    return validate_object_meta(obj, namespaced=kind.namespaced, check=check, standard=rules.standard)
 
 
 def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> list[Cause]:
-    """Everything wrong with an update; duplicates are the real server's (it validates metadata in two places)."""
-    shared = validate_object_meta(new, namespaced=kind.namespaced, check=name_check(kind))
-    causes = shared + validate_object_meta_update(new, old)
-    if subresource not in ("", "scale"):
-        return causes + _check_status(kind, new, subresource)
-    if kind.kind != "Event":
-        causes += validate_object_meta_update(new, old)
-    create, update = CREATE.get((kind.group, kind.kind)), UPDATE.get((kind.group, kind.kind))
-    if create is not None and kind.kind not in UPDATE_ONLY:
-        causes += [] if kind.kind in SPEC_ONLY else shared
-        causes += REPEATED.get((kind.group, kind.kind), create)(new)
-    if create is not None and (kind.group, kind.kind) in TWICE:
-        causes += shared + create(new)
-    if update is not None:
-        causes += update(new, old)
-    return causes
-
-
-def _check_status(kind: Kind, new: Json, subresource: str) -> list[Cause]:
-    """Numbers in a status may not be negative; more is left to those who write it."""
-    if subresource != "status":
-        return []
-    status = new.get("status") or {}
-    if kind.kind == "Namespace":
-        return cluster.check_namespace_status(new)
-    counted = ("replicas", "readyReplicas", "availableReplicas", "updatedReplicas", "active", "succeeded", "failed")
-    causes = [
-        invalid(f"status.{field}", status[field], names.NOT_NEGATIVE)
-        for field in counted
-        if isinstance(status.get(field), int) and status[field] < 0
-    ]
-    total = status.get("replicas") or 0
-    if kind.kind in ("Deployment", "StatefulSet"):
-        for field in ("updatedReplicas", "readyReplicas", "availableReplicas"):
-            count = status.get(field) or 0
-            if count > total:
-                causes.append(invalid(f"status.{field}", count, "cannot be greater than status.replicas"))
-    return causes
+    """Everything wrong with an update; duplicates are the real server's (it validates metadata in several places)."""
+    rules, place = metadata_rules(kind, subresource), (kind.group, kind.kind)
+    causes = _common(kind, new) + validate_object_meta_update(new, old)
+    for _ in range(rules.changes):
+        causes += validate_object_meta_update(new, old, standard=rules.standard)
+    if kind.kind == "CertificateSigningRequest":
+        causes += signing.check_request_update(new, old, subresource)
+    elif subresource not in ("", "scale"):
+        for _ in range(rules.wholes):
+            causes += _whole(kind, new, rules)
+        return causes + (statuses.check_status(kind, new, old) if subresource == "status" else [])
+    create, update = CREATE.get(place), UPDATE.get(place)
+    for _ in range(max(1, rules.wholes)):
+        causes += _whole(kind, new, rules) if rules.wholes else []
+        if create is not None and place not in UPDATE_ONLY:
+            causes += REPEATED.get(place, create)(new)
+    return causes + (update(new, old) if update is not None else [])

@@ -67,8 +67,8 @@ def apply(
     entries = read(live)
     if live is not None and not entries:
         # Whoever wrote the object before it was tracked owns all of it.
-        before = Manager(BEFORE_APPLY, UPDATE, manager.api_version)
-        entries = update(shape, blank(config), base, {}, before, now=now, ignored=frozenset())
+        before = Manager(BEFORE_APPLY, UPDATE, manager.api_version, manager.subresource)
+        entries = update(shape, blank(config), base, {}, before, now=now, ignored=ignored)
     last = entries.get(manager.key)
     merged = merge(shape, base, config)
     claimed = without_below(field_set(shape, config), ignored)
@@ -88,7 +88,8 @@ def apply(
         if fields or key == manager.key:
             kept[key] = replace(entry, fields=fields)
     kept = strip(kept)
-    changed_object = bool(touched or removed) or live is None
+    # What this endpoint ignores counts here.
+    changed_object = live is None or bool(comparison.added or comparison.modified or comparison.removed)
     own = kept.get(manager.key)
     if own is not None and changed_object:
         kept[manager.key] = replace(own, time=now)

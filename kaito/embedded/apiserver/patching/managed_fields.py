@@ -135,18 +135,36 @@ def without_managed_fields(obj: Json) -> Json:
     return {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
 
 
-def reset_fields(kind: str, subresource: str, *, has_status: bool, is_custom: bool = False) -> FieldSet:
+def reset_fields(group: str, kind: str, subresource: str, *, has_status: bool, is_custom: bool = False) -> FieldSet:
     """Fields that a write through this endpoint cannot own (GetResetFields of the registry strategies)."""
+    if (group, kind) == SIGNING:
+        return SIGNING_RESETS[subresource]
+    if (group, kind) == ("networking.k8s.io", "ServiceCIDR"):
+        return EMPTY  # its strategy names another version
     if not subresource:
         return frozenset({("f:status",)}) if has_status else EMPTY
     if subresource == "status":
         if is_custom:
             return frozenset({("f:spec",), ("f:metadata", "f:labels"), ("f:metadata", "f:annotations")})
-        return frozenset({("f:spec",)}) | STATUS_RESETS.get(kind, EMPTY)
+        return frozenset({("f:spec",)}) | STATUS_RESETS.get((group, kind), EMPTY)
     return EMPTY
 
 
-STATUS_RESETS: Final[dict[str, FieldSet]] = {
-    "Deployment": frozenset({("f:metadata", "f:labels")}),
-    "Pod": frozenset({("f:metadata", "f:deletionTimestamp"), ("f:metadata", "f:ownerReferences")}),
+METADATA: Final[FieldSet] = frozenset({("f:metadata",)})
+STATUS_RESETS: Final[dict[tuple[str, str], FieldSet]] = {
+    ("", "Pod"): frozenset({("f:metadata", "f:deletionTimestamp"), ("f:metadata", "f:ownerReferences")}),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): METADATA,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): METADATA,
+    ("apiregistration.k8s.io", "APIService"): METADATA,
+    ("apps", "Deployment"): frozenset({("f:metadata", "f:labels")}),
+    ("flowcontrol.apiserver.k8s.io", "FlowSchema"): METADATA,
+    ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"): METADATA,
+    ("resource.k8s.io", "ResourceClaim"): METADATA,
+    ("storage.k8s.io", "VolumeAttachment"): METADATA,
+}
+SIGNING: Final = ("certificates.k8s.io", "CertificateSigningRequest")
+SIGNING_RESETS: Final[dict[str, FieldSet]] = {
+    "": frozenset({("f:spec",), ("f:status",)}),
+    "status": frozenset({("f:spec",), ("f:status", "f:conditions")}),
+    "approval": frozenset({("f:spec",), ("f:status", "f:certificate")}),
 }

@@ -83,7 +83,7 @@ class BuiltinShape:
         self._element: BuiltinShape | None = None
         self.list_type = (field.list_type if field is not None else "") or "atomic"
         self.keys: tuple[str, ...] = field.list_keys if field is not None else ()
-        map_type = kind.map_type or (field.map_type if field is not None else "")
+        map_type = (field.map_type if field is not None else "") or kind.map_type
         self.scalar = ""
         if kind.kind in ("struct", "map"):
             self.kind, self.atomic = "map", map_type == "atomic"

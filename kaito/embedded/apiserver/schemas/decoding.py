@@ -19,6 +19,7 @@ Json = dict[str, Any]
 # The way to a value, innermost part last: (parent, part), where a part is a field name, a map key or a list index.
 Path = tuple[Any, str | int] | None
 INTEGERS: Final = {"int32": 2**31, "int64": 2**63, "int": 2**63}
+OWN_READERS: Final = frozenset({"quantity", "int-or-string", "time", "micro-time", "duration"})
 EMPTIES: Final = ("", 0, False, None)
 
 
@@ -208,23 +209,12 @@ class _Walk:
         return self.mismatch(kind, value, path, number=True)
 
     def _special(self, kind: Type, value: Any, path: Path) -> Any:
+        if kind.kind in OWN_READERS:
+            return self._own(kind, value, path)
         try:
             match kind.kind:
-                case "quantity":
-                    text = str(value).strip() if type(value) in (str, int, float) else "?"
-                    return quantities.canonical(text)
-                case "int-or-string":
-                    if type(value) is str:
-                        return value
-                    return self._integer(INT32, value, path)
-                case "time" | "micro-time":
-                    if type(value) is not str:
-                        return self.mismatch(STRING, value, path)
-                    return times.canonical_time(value) if kind.kind == "time" else times.canonical_micro_time(value)
                 case "bytes":
                     return _canonical_base64(value) if type(value) is str else self.mismatch(kind, value, path)
-                case "duration":
-                    return value if type(value) is str else self.mismatch(STRING, value, path)
                 case "schema-or-bool" | "schema-or-array" | "schema-or-strings":
                     return self._schema_or(kind, value, path)
                 case _:  # raw, json, fields: any JSON
@@ -232,6 +222,32 @@ class _Walk:
         except ValueError as error:
             self.error = self.error or str(error)
             return None
+
+    def _own(self, kind: Type, value: Any, path: Path) -> Any:
+        """A type that reads its JSON itself: Go stops at its error, and forgets those it has met before."""
+        before, self.error = self.error, None
+        try:
+            decoded = self._read_own(kind, value, path)
+        except ValueError as error:
+            raise DecodeError(str(error)) from None
+        self.finish()
+        self.error = before
+        return decoded
+
+    def _read_own(self, kind: Type, value: Any, path: Path) -> Any:
+        match kind.kind:
+            case "quantity":
+                return quantities.canonical(str(value).strip() if type(value) in (str, int, float) else "?")
+            case "int-or-string":
+                return value if type(value) is str else self._integer(INT32, value, path)
+            case _ if type(value) is not str:
+                return self.mismatch(STRING, value, path)
+            case "time":
+                return times.canonical_time(value)
+            case "micro-time":
+                return times.canonical_micro_time(value)
+            case _:
+                return value
 
     def _schema_or(self, kind: Type, value: Any, path: Path) -> Any:
         schema = type_for("", SCHEMA_PROPS)
