@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from kaito_runtime.errors import Refused, RuntimeFailure, TemporaryFailure
+from kaito_runtime.errors import Refused, RuntimeFailure, TemporaryFailure, UsageFailure
 from kaito_runtime.paths import in_contract
 
 COMPLETED: Final = "fine_tuning_completed.txt"
@@ -36,9 +36,16 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def tuning_lock(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises TemporaryFailure when another tuning process holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("ab") as file:
+    """Hold the folder's lock, the folder made first.
+
+    Raises TemporaryFailure when another tuning process holds it, UsageFailure for a folder that cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise UsageFailure(f"the output folder {folder} cannot be written to: {error.strerror}") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

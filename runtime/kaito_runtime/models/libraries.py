@@ -1,6 +1,7 @@
 """Quiet and quick imports of the Hugging Face libraries: their progress bars and advice are not our log lines."""
 
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -21,6 +22,8 @@ def import_bitsandbytes() -> Any:
     """
     import torch
 
+    # It warns that a faster kernel for this CPU was not fetched from the hub; none is to be.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     if torch.cuda.is_available() or "bitsandbytes" in sys.modules:
         return importlib.import_module("bitsandbytes")
     compiler = torch.compile

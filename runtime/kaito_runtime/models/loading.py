@@ -73,14 +73,20 @@ def choose_dtype(name: str) -> Any:
     """Return the torch dtype called `name`; `auto` is bfloat16 or float16 on a GPU by what it can, float32 on a CPU."""
     import torch
 
+    name = dtype_name(name, setting="the dtype")
     if name == "auto":
         if torch.cuda.is_available():
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return torch.float32
+    return getattr(torch, name)
+
+
+def dtype_name(name: str, *, setting: str) -> str:
+    """Return `auto` or torch's name of a dtype for weights. Raises BadConfig, naming `setting`, for anything else."""
     short = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}.get(name, name.removeprefix("torch."))
-    if short not in DTYPES:
-        raise BadConfig(f"{name!r} is not a dtype for weights; use auto, {', '.join(sorted(DTYPES))}")
-    return getattr(torch, short)
+    if short not in DTYPES | {"auto"}:
+        raise BadConfig(f"{setting} {name!r} is not known; use auto, {', '.join(sorted(DTYPES))}")
+    return short
 
 
 def default_device() -> str:

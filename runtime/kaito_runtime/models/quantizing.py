@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kaito_runtime.errors import BadConfig
-
 
 @dataclass(frozen=True)
 class Quantization:
@@ -36,16 +34,11 @@ class Quantization:
         from kaito_runtime.models.libraries import import_bitsandbytes, quiet_transformers
 
         import_bitsandbytes()
-        compute = getattr(torch, self.compute_dtype, None)
-        if not isinstance(compute, torch.dtype):
-            raise BadConfig(
-                f"bnb_4bit_compute_dtype {self.compute_dtype!r} is not a torch dtype; use float32, bfloat16"
-            )
         return quiet_transformers().BitsAndBytesConfig(
             load_in_4bit=self.bits == 4,
             load_in_8bit=self.bits == 8,
             bnb_4bit_quant_type=self.kind,
-            bnb_4bit_compute_dtype=compute,
+            bnb_4bit_compute_dtype=getattr(torch, self.compute_dtype),
             bnb_4bit_use_double_quant=self.double,
             llm_int8_threshold=self.threshold,
             llm_int8_skip_modules=list(self.skip_modules) if self.skip_modules else None,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from kaito_runtime.errors import NotFound
+from kaito_runtime.errors import BadData, NotFound
 from kaito_runtime.paths import locate
 
 TINY: Final = "tiny:"
@@ -16,7 +16,7 @@ def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
 
     In this order: `tiny:<architecture>` (built on first use), a local folder, `smollm2`, a GGUF file or a package file
     with one inside (converted on first use), a repository that the mirror map names, a repository in the hub's cache,
-    the hub itself. Raises NotFound, Refused or Unavailable in one sentence.
+    the hub itself. Raises NotFound, BadData, Refused or Unavailable in one sentence.
     """
     text = str(reference)
     if text.startswith(TINY):
@@ -34,6 +34,8 @@ def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
         from kaito_runtime.models.gguf import import_gguf, import_wheel
 
         return import_gguf(folder) if folder.suffix == ".gguf" else import_wheel(folder)
+    if folder.is_file():
+        raise BadData(f"{folder} is a file, but neither GGUF nor a package with one; a model is a folder")
     if os.path.isabs(text) or text.startswith(".") or text.count("/") != 1:
         raise NotFound(f"there is no model at {folder}")
     from kaito_runtime.models.repositories import fetch_repository

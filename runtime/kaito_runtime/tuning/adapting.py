@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kaito_runtime.errors import BadConfig
+from kaito_runtime.errors import BadConfig, shorten
 from kaito_runtime.models.loading import load
 from kaito_runtime.models.quantizing import keep_gradients
 from kaito_runtime.tuning.configuration import TrainingConfig, target_modules_from_environment
@@ -49,8 +49,8 @@ def add_adapter(model: Any, config: TrainingConfig, *, seed: int, checkpointing:
             **({"task_type": "CAUSAL_LM"} | config.lora.further),
         )
         adapted = peft.get_peft_model(model, settings)
-    except (ValueError, TypeError) as error:
-        raise BadConfig(f"LoraConfig: {str(error).splitlines()[0]}") from error
+    except (ValueError, TypeError, NotImplementedError, AttributeError, KeyError) as error:
+        raise BadConfig(f"LoraConfig: {shorten(str(error))}") from error
     adapted.config.use_cache = False
     keep_gradients(adapted)
     adapted.train()

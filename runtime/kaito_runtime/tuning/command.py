@@ -45,10 +45,11 @@ def tune(
         str | None, typer.Option(help="What the adapter names as its base model [the value of --model].")
     ] = None,
     metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics here while tuning; 0 picks a port.")
+        int | None,
+        typer.Option(help="Serve Prometheus metrics here while tuning; 0 picks a port.", min=0, max=65535),
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="Address for the metrics.")] = "127.0.0.1",
-    processes: Annotated[int | None, typer.Option(help="Processes to tune with [one for each GPU].")] = None,
+    processes: Annotated[int | None, typer.Option(help="Processes to tune with [one for each GPU].", min=1)] = None,
 ) -> None:
     """Tune a model with LoRA, or with QLoRA on 4-bit or 8-bit base weights.
 

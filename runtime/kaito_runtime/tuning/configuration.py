@@ -2,21 +2,23 @@
 
 import dataclasses
 import difflib
+import math
 import os
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from kaito_runtime.errors import BadConfig
+from kaito_runtime.models.loading import dtype_name
 from kaito_runtime.models.quantizing import Quantization
 from kaito_runtime.tuning import sections
+from kaito_runtime.tuning.checking import Method, check
 from kaito_runtime.tuning.sections import SECTIONS, known_keys
 from kaito_runtime.yamlfiles import parse_yaml
 
-Method = Literal["lora", "qlora"]
 _Section = TypeVar("_Section")
 
 
@@ -46,7 +48,7 @@ class TrainingConfig:
         return Quantization(
             bits=4 if settings.load_in_4bit else 8,
             kind=settings.bnb_4bit_quant_type,
-            compute_dtype=settings.bnb_4bit_compute_dtype.removeprefix("torch."),
+            compute_dtype=dtype_name(settings.bnb_4bit_compute_dtype, setting="bnb_4bit_compute_dtype"),
             double=settings.bnb_4bit_use_double_quant,
             threshold=settings.llm_int8_threshold,
             skip_modules=tuple(settings.llm_int8_skip_modules or ()) or None,
@@ -99,14 +101,18 @@ def parse_config(
         if values is not None and not isinstance(values, dict):
             raise BadConfig(f"{source}: {name} must be a mapping of keys to values")
         merged[name] = dict(values or {})
+    overridden: set[str] = set()
     for override in overrides:
         name, key, value = _split_override(override)
         merged.setdefault(name, {})[key] = value
+        overridden.add(f"{name}.{key}")
     if method == "qlora" and not _asks_for_bits(merged):
         merged.setdefault("QuantizationConfig", {})["load_in_4bit"] = True
         for key, value in (("bnb_4bit_quant_type", "nf4"), ("bnb_4bit_use_double_quant", True)):
             merged["QuantizationConfig"].setdefault(key, value)
-    parts = {name: _read_section(kind, name, merged.get(name, {}), source) for name, kind in SECTIONS.items()}
+    parts = {
+        name: _read_section(kind, name, merged.get(name, {}), source, overridden) for name, kind in SECTIONS.items()
+    }
     ignored = [
         f"{name}.{key}"
         for name, values in merged.items()
@@ -123,7 +129,7 @@ def parse_config(
         given={name: frozenset(values) for name, values in merged.items()},
         ignored=tuple(ignored),
     )
-    _check(config, source, method)
+    check(config, source=source, method=method)
     return config
 
 
@@ -148,7 +154,9 @@ def _nearest(name: str, known: typing.Iterable[str]) -> str:
     return f"; known are {', '.join(choices)}" if len(choices) <= 12 else ""
 
 
-def _read_section(kind: type[_Section], name: str, values: Mapping[str, Any], source: str) -> Any:
+def _read_section(
+    kind: type[_Section], name: str, values: Mapping[str, Any], source: str, overridden: Collection[str]
+) -> Any:
     fields = {item.name: item for item in dataclasses.fields(kind) if item.name != "further"}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
     further_fields = known_keys().peft if name == "LoraConfig" else frozenset()
@@ -157,7 +165,8 @@ def _read_section(kind: type[_Section], name: str, values: Mapping[str, Any], so
     taken: dict[str, Any] = {}
     further: dict[str, Any] = {}
     for key, value in values.items():
-        where = f"{source}: {name}.{key}"
+        origin = "--set" if f"{name}.{key}" in overridden else source
+        where = f"{origin}: {name}.{key}"
         if key in fields:
             if value is not None or _allows_none(hints[key]):
                 taken[key] = _coerce(value, hints[key], where)
@@ -167,7 +176,7 @@ def _read_section(kind: type[_Section], name: str, values: Mapping[str, Any], so
             if value not in (None, False, "", 0, 0.0, [], {}):
                 raise BadConfig(f"{where} is not supported here; leave it out")
         elif key not in accepted:
-            raise BadConfig(f"{source}: unknown key {name}.{key}{_nearest(str(key), known)}")
+            raise BadConfig(f"{origin}: unknown key {name}.{key}{_nearest(str(key), known)}")
     if further:
         taken["further"] = further
     return kind(**taken)
@@ -188,18 +197,16 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
             return value
         if isinstance(value, bool):
             continue
-        if plain in (int, float, list, dict) and isinstance(value, plain):
+        if plain is float and isinstance(value, int | float):
+            return _finite(value, where)
+        if plain in (int, list, dict) and isinstance(value, plain):
             return value
-        if plain is float and isinstance(value, int):
-            return float(value)
         if plain is int and isinstance(value, float) and value.is_integer():
             return int(value)
     if isinstance(value, str):
         return _coerce_text(value, choices, where)
     if str in choices and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    if any(typing.get_origin(choice) is list for choice in choices) and isinstance(value, tuple):
-        return list(value)
     raise BadConfig(f"{where}: {value!r} is not {_describe(choices)}")
 
 
@@ -210,7 +217,7 @@ def _coerce_text(value: str, choices: Sequence[Any], where: str) -> Any:
     for number in (int, float):
         if number in choices:
             try:
-                return number(value)
+                return int(value) if number is int else _finite(value, where)
             except ValueError:
                 continue
     if str in choices:
@@ -218,6 +225,17 @@ def _coerce_text(value: str, choices: Sequence[Any], where: str) -> Any:
     if type(None) in choices and lowered in ("none", "null", ""):
         return None
     raise BadConfig(f"{where}: {value!r} is not {_describe(choices)}")
+
+
+def _finite(value: str | float, where: str) -> float:
+    """Return `value` as a number. Raises ValueError where it is none, BadConfig for infinity and NaN."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise BadConfig(f"{where}: {value} is not a finite number")
+    return number
 
 
 def _describe(choices: Sequence[Any]) -> str:
@@ -228,41 +246,6 @@ def _describe(choices: Sequence[Any]) -> str:
         if plain is not type(None):
             words.append(names.get(plain, "a list"))
     return " or ".join(words)
-
-
-def _check(config: TrainingConfig, source: str, method: Method | None) -> None:
-    quantization, training, dataset = config.quantization, config.training, config.dataset
-    if quantization.load_in_4bit and quantization.load_in_8bit:
-        raise BadConfig(f"{source}: QuantizationConfig: load_in_4bit and load_in_8bit exclude each other")
-    if method and method != config.method:
-        raise BadConfig(
-            f"{source}: QuantizationConfig: the method is {method}, so load_in_4bit and load_in_8bit must "
-            + ("both be false" if method == "lora" else "not both be false")
-        )
-    if quantization.bnb_4bit_quant_type not in ("nf4", "fp4"):
-        raise BadConfig(f"{source}: QuantizationConfig.bnb_4bit_quant_type must be nf4 or fp4")
-    if not 0 < dataset.train_test_split <= 1:
-        raise BadConfig(f"{source}: DatasetConfig.train_test_split must be above 0 and at most 1")
-    for key, least in (
-        ("per_device_train_batch_size", 1),
-        ("per_device_eval_batch_size", 1),
-        ("gradient_accumulation_steps", 1),
-    ):
-        if getattr(training, key) < least:
-            raise BadConfig(f"{source}: TrainingArguments.{key} must be at least {least}")
-    if training.max_length is not None and training.max_length < 2:
-        raise BadConfig(f"{source}: TrainingArguments.max_length must be at least 2")
-    if training.num_train_epochs <= 0 and training.max_steps <= 0:
-        raise BadConfig(f"{source}: TrainingArguments.num_train_epochs must be above 0")
-    if not training.learning_rate > 0:
-        raise BadConfig(f"{source}: TrainingArguments.learning_rate must be above 0")
-    if training.bf16 and training.fp16:
-        raise BadConfig(f"{source}: TrainingArguments: bf16 and fp16 exclude each other")
-    if config.lora.r < 1:
-        raise BadConfig(f"{source}: LoraConfig.r must be at least 1")
-    for key in ("save_strategy", "eval_strategy"):
-        if getattr(training, key) not in (None, "no", "steps", "epoch"):
-            raise BadConfig(f"{source}: TrainingArguments.{key} must be no, steps or epoch")
 
 
 def target_modules_from_environment(environment: Mapping[str, str] = os.environ) -> str | list[str] | None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kaito_runtime.tuning.configuration import Method
+from kaito_runtime.tuning.checking import Method
 
 _QUANTIZED: dict[str, Any] = {
     "load_in_4bit": True,

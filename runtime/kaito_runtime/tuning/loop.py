@@ -92,7 +92,11 @@ class Loop:
         self.optimizer = make_optimizer(self._parameters, settings)
         self._trained = workers.prepare(model)
         self._rate = schedule(
-            settings.lr_scheduler_type, steps=plan.steps, warmup=plan.warmup, settings=settings.lr_scheduler_kwargs
+            settings.lr_scheduler_type,
+            steps=plan.steps,
+            warmup=plan.warmup,
+            rate=settings.learning_rate,
+            settings=settings.lr_scheduler_kwargs,
         )
         precision = self._precision(model)
         self._autocast: Callable[[], contextlib.AbstractContextManager[Any]] = (

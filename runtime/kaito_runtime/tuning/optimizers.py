@@ -11,6 +11,14 @@ _ADAMW: Final = ("adamw_torch_fused", "adamw_torch", "adamw_hf", "adamw_bnb_8bit
 NAMES: Final = (*_ADAMW, "paged_adamw_32bit", "paged_adamw", "sgd", "adafactor", "lion_8bit")
 
 
+def check_name(optim: str) -> str:
+    """Return the name of an optimizer as in NAMES. Raises BadConfig for others."""
+    name = optim.removeprefix("OptimizerNames.").lower()
+    if name not in NAMES:
+        raise BadConfig(f"TrainingArguments.optim {optim!r} is not known; use {', '.join(NAMES)}")
+    return name
+
+
 def make_optimizer(parameters: Sequence[Any], settings: TrainingArguments) -> Any:
     """Return the optimizer that `TrainingArguments.optim` names, over the trainable `parameters`.
 
@@ -18,7 +26,7 @@ def make_optimizer(parameters: Sequence[Any], settings: TrainingArguments) -> An
     """
     import torch
 
-    name = settings.optim.removeprefix("OptimizerNames.").lower()
+    name = check_name(settings.optim)
     rate, decay = settings.learning_rate, settings.weight_decay
     adam: dict[str, Any] = {
         "lr": rate,
@@ -32,12 +40,10 @@ def make_optimizer(parameters: Sequence[Any], settings: TrainingArguments) -> An
         return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
     if name == "adafactor":
         return torch.optim.Adafactor(parameters, lr=rate, weight_decay=decay)
-    if name in NAMES:
-        optimizers: Any = importlib.import_module("bitsandbytes.optim")
-        if name == "lion_8bit":
-            return optimizers.Lion8bit(
-                parameters, lr=rate, weight_decay=decay, betas=(settings.adam_beta1, settings.adam_beta2)
-            )
-        bits = 8 if name.endswith("8bit") else 32
-        return optimizers.AdamW(parameters, **adam, optim_bits=bits, is_paged=name.startswith("paged"))
-    raise BadConfig(f"TrainingArguments.optim {settings.optim!r} is not known; use {', '.join(NAMES)}")
+    optimizers: Any = importlib.import_module("bitsandbytes.optim")
+    if name == "lion_8bit":
+        return optimizers.Lion8bit(
+            parameters, lr=rate, weight_decay=decay, betas=(settings.adam_beta1, settings.adam_beta2)
+        )
+    bits = 8 if name.endswith("8bit") else 32
+    return optimizers.AdamW(parameters, **adam, optim_bits=bits, is_paged=name.startswith("paged"))

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from kaito_runtime.errors import UsageFailure
 from kaito_runtime.reporting import log
 
 
@@ -19,7 +20,7 @@ class History:
 
 
 class Metrics:
-    """Prometheus gauges of one run, served on a port of their own."""
+    """Prometheus gauges of one run, served on a port of their own. Raises UsageFailure when it cannot be had."""
 
     def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
         import prometheus_client
@@ -37,7 +38,10 @@ class Metrics:
         self.speed = gauge("tokens_per_second", "Tokens passed through the model per second, lately.")
         self.tokens = gauge("tokens", "Tokens passed through the model so far.")
         self.memory = gauge("memory_bytes", "Peak memory: of the GPU where there is one, else of the process.")
-        self._server, self._thread = prometheus_client.start_http_server(port, addr=host, registry=registry)
+        try:
+            self._server, self._thread = prometheus_client.start_http_server(port, addr=host, registry=registry)
+        except OSError as error:
+            raise UsageFailure(f"cannot serve metrics on {host} port {port}: {error.strerror}") from error
         self.port: int = self._server.server_port
 
     def close(self) -> None:

@@ -1,9 +1,11 @@
 """One tuning run from configuration to sentinel."""
 
+import contextlib
 import hashlib
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from kaito_runtime.tuning.dataset import Dataset, prepare
 from kaito_runtime.tuning.loop import Loop, make_plan
 from kaito_runtime.tuning.progress import Metrics, Progress, peak_memory
 from kaito_runtime.tuning.request import Request
-from kaito_runtime.tuning.workers import Accelerated, Workers, join_workers
+from kaito_runtime.tuning.workers import Accelerated, Workers, is_first, join_workers
 
 SUMMARY: Final = "tuning_summary.json"
 _LARGE: Final = 1_000_000_000
@@ -43,12 +45,34 @@ _WITHOUT_EFFECT: Final = frozenset(
 
 def run(request: Request) -> dict[str, Any]:
     """Tune, and return the summary that also lies in the output folder; the success sentinel is written last."""
+    _stop_if_useless(request.output)
+    with _served_metrics(request) as metrics:
+        return _tune(request, metrics)
+
+
+@contextlib.contextmanager
+def _served_metrics(request: Request) -> Iterator[Metrics | None]:
+    """Serve the run's metrics from before the model is loaded, in the process that speaks; None where none are to be.
+
+    Raises UsageFailure when the port cannot be had.
+    """
+    if request.metrics_port is None or not is_first():
+        yield None
+        return
+    metrics = Metrics(request.metrics_port, host=request.metrics_host)
+    log("metrics", address=f"http://{request.metrics_host}:{metrics.port}/metrics")
+    try:
+        yield metrics
+    finally:
+        metrics.close()
+
+
+def _tune(request: Request, metrics: Metrics | None) -> dict[str, Any]:
     config, settings = request.config, request.config.training
     began = time.monotonic()
-    _stop_if_useless(request.output)
     import torch
 
-    cpu = settings.use_cpu or not torch.cuda.is_available()
+    cpu = settings.use_cpu or config.model.device_map == "cpu" or not torch.cuda.is_available()
     workers = join_workers(cpu=cpu)
     device = "cpu" if cpu else f"cuda:{workers.local_rank}" if isinstance(workers, Accelerated) else None
     model, tokenizer = adapting.load_base(request.base, config, device=device)
@@ -83,45 +107,37 @@ def run(request: Request) -> dict[str, Any]:
             threads=torch.get_num_threads() if cpu else None,
             load_seconds=round(loaded - began, 2),
         )
-    metrics = None
-    if request.metrics_port is not None and speaks:
-        metrics = Metrics(request.metrics_port, host=request.metrics_host)
-        log("metrics", address=f"http://{request.metrics_host}:{metrics.port}/metrics")
-    try:
-        progress = Progress(
-            steps=plan.steps, every=plan.log_every, first=settings.logging_first_step, speaks=speaks, metrics=metrics
-        )
-        loop = Loop(
-            model,
-            settings=settings,
-            plan=plan,
-            rows=data.train,
-            evaluation=data.evaluation,
-            pad=tokenizer.pad_token_id,
-            pad_multiple=config.collator.pad_to_multiple_of or 1,
-            workers=workers,
-            progress=progress,
-        )
-        fingerprint = run_fingerprint(request, data, workers)
-        done = _resume(request, fingerprint, model, loop, progress, speaks=speaks)
+    progress = Progress(
+        steps=plan.steps, every=plan.log_every, first=settings.logging_first_step, speaks=speaks, metrics=metrics
+    )
+    loop = Loop(
+        model,
+        settings=settings,
+        plan=plan,
+        rows=data.train,
+        evaluation=data.evaluation,
+        pad=tokenizer.pad_token_id,
+        pad_multiple=config.collator.pad_to_multiple_of or 1,
+        workers=workers,
+        progress=progress,
+    )
+    fingerprint = run_fingerprint(request, data, workers)
+    done = _resume(request, fingerprint, model, loop, progress, speaks=speaks)
 
-        def save(step: int) -> None:
-            if speaks:
-                checkpoints.save(
-                    request.output,
-                    step=step,
-                    fingerprint=fingerprint,
-                    model=model,
-                    optimizer=loop.optimizer,
-                    history=progress.history,
-                    keep=settings.save_total_limit,
-                )
-                log("checkpoint", step=step)
+    def save(step: int) -> None:
+        if speaks:
+            checkpoints.save(
+                request.output,
+                step=step,
+                fingerprint=fingerprint,
+                model=model,
+                optimizer=loop.optimizer,
+                history=progress.history,
+                keep=settings.save_total_limit,
+            )
+            log("checkpoint", step=step)
 
-        loop.run(done=done, save=save, check=lambda: _stop_if_useless(request.output))
-    finally:
-        if metrics:
-            metrics.close()
+    loop.run(done=done, save=save, check=lambda: _stop_if_useless(request.output))
     seconds = time.monotonic() - loaded
     history = progress.history
     summary = {

@@ -63,3 +63,8 @@ class Accelerated:
 def join_workers(*, cpu: bool) -> Alone | Accelerated:
     """Return this process's place among those that were launched together."""
     return Accelerated(cpu=cpu) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Alone()
+
+
+def is_first() -> bool:
+    """Whether this process is the one that speaks for all, told before they have joined."""
+    return os.environ.get("RANK", "0") == "0"

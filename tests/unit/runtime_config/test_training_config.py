@@ -74,6 +74,17 @@ def test_missing_sections_mean_upstreams_defaults() -> None:
         ({"LoraConfig": {"r": 0}}, "at least 1"),
         ({"LoraConfig": 3}, "LoraConfig must be a mapping"),
         ({"TrainingArguments": {"save_strategy": "sometimes"}}, "must be no, steps or epoch"),
+        ({"TrainingArguments": {"learning_rate": float("inf")}}, "learning_rate: inf is not a finite number"),
+        ({"TrainingArguments": {"learning_rate": "nan"}}, "learning_rate: nan is not a finite number"),
+        ({"TrainingArguments": {"max_grad_norm": 10**400}}, "is not a finite number"),
+        ({"TrainingArguments": {"warmup_steps": -5}}, "c.yaml: TrainingArguments.warmup_steps must be at least 0"),
+        ({"TrainingArguments": {"adam_beta1": 1.5}}, "adam_beta1 must be from 0 to 1, not 1.5"),
+        ({"TrainingArguments": {"seed": 2**32}}, "seed must be from 0 to 4294967295"),
+        ({"TrainingArguments": {"optim": "adamw"}}, "c.yaml: TrainingArguments.optim 'adamw' is not known"),
+        ({"TrainingArguments": {"lr_scheduler_type": "x"}}, "c.yaml: TrainingArguments.lr_scheduler_type 'x'"),
+        ({"ModelConfig": {"torch_dtype": "float33"}}, "c.yaml: ModelConfig.torch_dtype 'float33' is not known"),
+        ({"ModelConfig": {"device_map": "balanced"}}, "ModelConfig.device_map 'balanced' is not supported"),
+        ({"QuantizationConfig": {"bnb_4bit_compute_dtype": "int3"}}, "bnb_4bit_compute_dtype 'int3' is not known"),
     ],
 )
 def test_a_mistake_is_refused_with_file_and_key(document: dict[str, Any], words: str) -> None:
@@ -98,6 +109,8 @@ def test_the_command_line_wins() -> None:
     assert config.lora.target_modules == ["a", "b"]
     with pytest.raises(BadConfig, match=r"write Section\.key=value"):
         parse_config({}, source="c", overrides=["seed=7"])
+    with pytest.raises(BadConfig, match=r"^--set: unknown key LoraConfig.rank;"):
+        parse_config({"LoraConfig": {"r": 4}}, source="c", overrides=["LoraConfig.rank=7"])
 
 
 def test_the_method_must_fit_the_quantisation() -> None:
@@ -112,6 +125,7 @@ def test_the_method_must_fit_the_quantisation() -> None:
     ("text", "words"),
     [
         ("a: [", r"c.yaml:1: not YAML"),
+        ("training_config:\n  LoraConfig: {r: 8, r: 16}", r"c.yaml:2: not YAML: the key r is there twice"),
         ("other: 1", "training_config"),
         ("training_config: {}\nmore: 1", "unknown key 'more'"),
         ("training_config: [1]", "training_config"),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,43 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     result = tune(**contract(tmp_path, "training_config: {ModelConfig: {}}", '{"text": "x"}'))
     assert result.returncode == exitcodes.NOT_FOUND
     assert "workspace/weights" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--output", "{file}"], "the output folder {file} cannot be written to: File exists"),
+        (["--model", "{file}", "--output", "{folder}"], "{file} is a file, but neither GGUF nor a package with one"),
+        (["--metrics-port", "70000"], "Invalid value for '--metrics-port'"),
+        (["--processes", "0"], "Invalid value for '--processes'"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(tmp_path: Path, words: list[str], sentence: str) -> None:
+    names = {"file": tmp_path / "file", "folder": tmp_path / "folder"}
+    names["file"].write_text("x")
+    result = tune(*(word.format(**names) for word in words))
+    assert result.returncode in exitcodes.PERMANENT
+    assert sentence.format(**names) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.torch
+def test_a_taken_metrics_port_and_a_setting_that_peft_refuses_fail_for_good(facts_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output), "--method", "lora"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = tune(*words, "--metrics-port", port)
+    assert (result.returncode, result.stderr) == (
+        exitcodes.USAGE,
+        f"error: cannot serve metrics on 127.0.0.1 port {port}: Address already in use\n",
+    )
+    result = tune(*words, "--set", "LoraConfig.bias=foo")
+    assert (result.returncode, result.stderr) == (
+        exitcodes.BAD_CONFIG,
+        "error: LoraConfig: Requested bias: foo, is not implemented.\n",
+    )
+    assert failure(output)["permanent"] is True
 
 
 def test_what_an_earlier_run_left_is_removed(tmp_path: Path) -> None:
