@@ -26,8 +26,8 @@ def schedule(name: str, *, steps: int, warmup: int, rate: float, settings: Mappi
     """Return the schedule `name` over `steps` steps, the first `warmup` of which rise from 0.
 
     rate: the highest one, above 0. settings: `lr_scheduler_kwargs`, by name as in SETTINGS; lr_end and min_lr are
-    rates, min_lr_rate is a share of the highest. Raises BadConfig for a name that is not there and for a setting that the
-    schedule does not have.
+    rates, min_lr_rate is a share of the highest. Raises BadConfig for a name that is not there and for a setting that
+    the schedule does not have.
     """
     known = name.removeprefix("SchedulerType.").lower()
     if known not in SETTINGS:
