@@ -15,7 +15,7 @@ from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
 from kaito.cluster.daemon import name_option, start_daemon, stop_daemon
 from kaito.cluster.kubeconfigs import merge_kubeconfig, read_kubeconfig
-from kaito.cluster.mirrors import MirrorMap
+from kaito.cluster.mirrors import MirrorMap, MirrorTargetError
 from kaito.cluster.states import DaemonState, read_state
 from kaito.scenario.yamlfiles import ScenarioFileError, read_document
 
@@ -143,7 +143,7 @@ def _read_mirrors(path: Path) -> MirrorMap:
         return MirrorMap.model_validate({} if data is None else data).resolved(path.parent)
     except ScenarioFileError as error:
         raise ValueError(f"--mirrors {error}") from error
-    except FileNotFoundError as error:
+    except MirrorTargetError as error:
         raise ValueError(f"--mirrors {path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

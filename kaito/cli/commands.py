@@ -10,11 +10,11 @@ import typer
 
 app = typer.Typer(
     name="kaito",
-    help="Kaito's workspace flow on this machine: apply a Workspace, get a tuned model served.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 snapshot_app = typer.Typer(help="A cluster's objects as a folder of YAML files.", no_args_is_help=True)
 app.add_typer(snapshot_app, name="snapshot")
@@ -25,14 +25,29 @@ TierOption = Annotated[
 ]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kaito {metadata.version('kaito')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Kaito's workspace flow on this machine: apply a Workspace, get a tuned model served."""
+
+
 @app.command()
 def run(
     scenario: Annotated[Path, typer.Argument(help="The scenario file.")],
     cluster: TierOption = "embedded",
-    out: Annotated[Path, typer.Option("--out", help="Where run.json and junit.xml go.")] = Path("out"),
+    out: Annotated[Path, typer.Option("--out", help="Where report.html, run.json and junit.xml go.")] = Path("out"),
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, also on a terminal.")] = False,
 ) -> None:
-    """Run a scenario on a fresh cluster and remove the cluster again.
+    """Run a scenario on a fresh cluster, then remove it.
 
     Exit code 0: every step passed; 1: one did not; 2: the file is wrong.
     """
@@ -84,7 +99,10 @@ def down(
     name: ClusterName = "default",
     purge: Annotated[bool, typer.Option("--purge", help="Also delete the cluster's state.")] = False,
 ) -> None:
-    """Stop a background cluster with every process it started; its state is kept for the next `up`."""
+    """Stop a background cluster; its state is kept.
+
+    Every process it started is ended. The next `up` goes on from the state.
+    """
     from kaito.cli.background import down_command
 
     raise typer.Exit(down_command(name, purge=purge))
@@ -109,7 +127,10 @@ def snapshot_save(
     folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet or is empty.")],
     name: ClusterName = "default",
 ) -> None:
-    """Write every object of a stopped or running embedded cluster as YAML."""
+    """Write every object of an embedded cluster as YAML.
+
+    The cluster may be running or stopped.
+    """
     from kaito.cli.snapshots import save_command
 
     raise typer.Exit(save_command(folder, name))
@@ -120,7 +141,7 @@ def snapshot_restore(
     folder: Annotated[Path, typer.Argument(help="A folder that `snapshot save` wrote.")],
     name: ClusterName = "default",
 ) -> None:
-    """Make a saved folder the state of an embedded cluster that does not exist yet."""
+    """Make a saved folder the state of a new embedded cluster."""
     from kaito.cli.snapshots import restore_command
 
     raise typer.Exit(restore_command(folder, name))
@@ -138,7 +159,7 @@ def providers() -> None:
 
 @app.command("instance-types")
 def instance_types() -> None:
-    """List the instance types that a Workspace may ask for, with their GPUs."""
+    """List the instance types a Workspace may ask for."""
     from kaito.cli.instance_types import print_instance_types
 
     print_instance_types()
@@ -147,4 +168,4 @@ def instance_types() -> None:
 @app.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(f"kaito {metadata.version('kaito')}")
+    _print_version(True)

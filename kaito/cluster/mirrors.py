@@ -19,6 +19,14 @@ MODEL_HUB = "https://huggingface.co/"
 TINY = re.compile(r"tiny:[a-z0-9]+")
 
 
+class MirrorTargetError(Exception):
+    """A file or folder that cannot stand in for `url`: one sentence with both."""
+
+    def __init__(self, path: Path, url: str, what: str) -> None:
+        super().__init__(f"{path}, the mirror of {url}, {what}")
+        self.url = url
+
+
 class MirrorMap(BaseModel):
     """URL → file, folder or stand-in; registry host → address.
 
@@ -37,7 +45,10 @@ class MirrorMap(BaseModel):
     @classmethod
     def _check_urls(cls, urls: dict[str, str]) -> dict[str, str]:
         for url in urls:
-            parts = urlsplit(url)
+            try:
+                parts = urlsplit(url)
+            except ValueError as error:
+                raise ValueError(f"{url!r} is not an http or https URL: {error}") from error
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise ValueError(f"{url!r} is not an http or https URL")
         return urls
@@ -57,7 +68,7 @@ class MirrorMap(BaseModel):
         )
 
     def resolved(self, folder: Path) -> Self:
-        """The map with relative paths taken from `folder`; FileNotFoundError when one does not exist."""
+        """The map with relative paths taken from `folder`; MirrorTargetError when one cannot stand in for its URL."""
         urls = {}
         for url, target in self.urls.items():
             if TINY.fullmatch(target):
@@ -65,7 +76,11 @@ class MirrorMap(BaseModel):
                 continue
             path = (folder / target).resolve()
             if not path.exists():
-                raise FileNotFoundError(f"{path}, the mirror of {url}, does not exist")
+                raise MirrorTargetError(path, url, "does not exist")
+            if path.is_dir() and not url.endswith("/"):
+                raise MirrorTargetError(path, url, "is a folder; name a file in it, or end the URL with a slash")
+            if path.is_file() and url.endswith("/"):
+                raise MirrorTargetError(path, url, "is a file; leave out the slash at the end of the URL")
             urls[url] = str(path)
         return self.model_copy(update={"urls": urls})
 

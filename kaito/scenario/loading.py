@@ -10,18 +10,19 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from kaito.cluster.mirrors import MirrorMap
+from kaito.cluster.mirrors import MirrorMap, MirrorTargetError
+from kaito.scenario.references import unknown_references
 from kaito.scenario.schema import Fact, Scenario
 from kaito.scenario.yamlfiles import Location, ScenarioFileError, line_of, read_document, read_documents
 
 __all__ = ["LoadedScenario", "ScenarioFileError", "load_scenario", "read_manifests"]
 _SENTENCES = {
     "missing": "is missing",
-    "string_type": "must be text; put a value such as 42 or yes in quotes",
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
+    "too_short": "must hold at least one entry",
 }
 """What is said for a pydantic error's type; for others its own message."""
 
@@ -60,8 +61,10 @@ def load_scenario(path: Path) -> LoadedScenario:
             facts[step.ask.facts] = _read_facts(_existing(folder / step.ask.facts, f"{path}:{line}"))
     try:
         mirrors = scenario.spec.mirrors.resolved(folder)
-    except FileNotFoundError as error:
-        raise ScenarioFileError(f"{path}:{line_of(node, ('spec', 'mirrors', 'urls'))}: {error}") from error
+    except MirrorTargetError as error:
+        raise ScenarioFileError(f"{path}:{line_of(node, ('spec', 'mirrors', 'urls', error.url))}: {error}") from error
+    for place, message in unknown_references(scenario, manifests):
+        raise ScenarioFileError(f"{path}:{line_of(node, place)}: {_shown(place)}: {message}")
     return LoadedScenario(path, scenario, mirrors, manifests, facts)
 
 
@@ -104,8 +107,10 @@ def _is_text(value: Any) -> bool:
 def _existing(path: Path, where: str) -> Path:
     if path.is_dir():
         raise ScenarioFileError(f"{where}: {path} is a folder; name a file in it")
-    if not path.is_file():
+    if not path.exists():
         raise ScenarioFileError(f"{where}: {path} does not exist; paths are relative to the scenario file")
+    if not path.is_file():
+        raise ScenarioFileError(f"{where}: {path} is neither a file nor a folder")
     return path
 
 
@@ -113,16 +118,23 @@ def _describe(path: Path, node: yaml.Node | None, error: ValidationError, root: 
     # A misspelt key is reported as unknown, and what it should have been as missing: the first says more.
     first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
     location: Location = first["loc"]
-    shown = ".".join(str(part) for part in location)
+    shown = _shown(location)
     message = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if first["type"] == "extra_forbidden":
         known = _keys_at(root, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known keys here: {', '.join(known)}"
         message = f"unknown key; {hint}"
+    elif first["type"] == "string_type":
+        scalar = not isinstance(first["input"], list | dict | None)
+        message = f"must be text{'; put a value such as 42 or yes in quotes' * scalar}"
     elif first["type"] in _SENTENCES:
         message = _SENTENCES[first["type"]]
     return f"{path}:{line_of(node, location)}: {shown}: {message}" if shown else f"{path}:1: {message}"
+
+
+def _shown(location: Location) -> str:
+    return ".".join(str(part) for part in location)
 
 
 def _keys_at(root: type[BaseModel], location: Location) -> list[str]:

@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from kaito.cluster.mirrors import MirrorMap
 from kaito.kube.discovery import resource_named
 
 API_VERSION = "testbed.kaito.sh/v1alpha1"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+_OBJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
+_CONDITION = re.compile(r"[A-Za-z0-9./_-]+(=(True|False|Unknown))?")
 _LABEL = re.compile(r"[^=\s]+=[^=\s]*")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -50,7 +52,20 @@ def _check_name(name: str) -> str:
     return name
 
 
+def _check_object_name(name: str) -> str:
+    if not _OBJECT_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no object's name")
+    return name
+
+
+def _check_condition(condition: str) -> str:
+    if not _CONDITION.fullmatch(condition):
+        raise ValueError(f"{condition!r} is no condition; write its type, or type=True, type=False or type=Unknown")
+    return condition
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+Name = Annotated[str, AfterValidator(_check_object_name)]
 Expression = Annotated[str, AfterValidator(_check_expression)]
 
 
@@ -62,7 +77,7 @@ class ObjectReference(_Strict):
     """One object, written `kind/name` as kubectl takes it."""
 
     kind: str
-    name: str
+    name: Name
 
     @model_validator(mode="before")
     @classmethod
@@ -71,9 +86,14 @@ class ObjectReference(_Strict):
             kind, slash, name = value.partition("/")
             if not (kind and slash and name):
                 raise ValueError(f"{value!r} does not name an object; write kind/name, such as workspace/my-model")
-            resource_named(kind)  # A kind that nobody knows is better found now than after a minute.
             return {"kind": kind.lower(), "name": name}
         return value
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        resource_named(kind)  # A kind that nobody knows is better found now than after a minute.
+        return kind
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
@@ -83,7 +103,7 @@ class Wait(_Strict):
     """Wait for a condition, or for an object to be gone."""
 
     object: ObjectReference
-    condition: str | None = None
+    condition: Annotated[str, AfterValidator(_check_condition)] | None = None
     """A condition's type, to become True; `Type=Status` for another status."""
     absent: bool = False
     timeout: Duration = 60.0
@@ -98,7 +118,7 @@ class Wait(_Strict):
 class Ask(_Strict):
     """Ask a service the prompts of a facts file, over its OpenAI or `/chat` address."""
 
-    service: str
+    service: Name
     facts: str
     """A YAML file: a list of `prompt` and `answer`."""
     model: str = ""
@@ -130,6 +150,8 @@ class Fault(_Strict):
     def _one_of(self) -> Fault:
         if (self.registry is None) == (self.kill is None):
             raise ValueError("say either `registry: down`, `registry: up` or `kill: <label selector>`")
+        if self.after_event is not None and self.kill is None:
+            raise ValueError("after_event belongs to kill")
         if self.kill is not None and not _LABEL.fullmatch(self.kill):
             raise ValueError(f"{self.kill!r} selects no pods; write kill: label=value")
         return self

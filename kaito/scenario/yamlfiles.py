@@ -10,6 +10,8 @@ import yaml
 
 Location = tuple[int | str, ...]
 """Where something is in a document: keys and indices from the top."""
+MOST_VALUES = 1_000_000
+"""Keys and values of one document."""
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
@@ -37,11 +39,12 @@ def read_documents(path: Path) -> list[tuple[yaml.Node, Any]]:
         nodes = list(yaml.compose_all(text, Loader=_JsonLoader))
         for node in nodes:
             _refuse_repeated_keys(path, node)
+            _refuse_aliases_of_aliases(path, node)
         data = list(yaml.load_all(text, Loader=_JsonLoader))
     except yaml.YAMLError as error:
         raise ScenarioFileError(_yaml_message(path, error)) from error
     except (ValueError, RecursionError) as error:
-        raise ScenarioFileError(f"{path}:1: this cannot be read as YAML: {error}") from error
+        raise ScenarioFileError(f"{path}:1: this cannot be read as YAML: {str(error).partition(';')[0]}") from error
     documents = [(node, document) for node, document in zip(nodes, data, strict=True) if document is not None]
     for node, document in documents:
         try:
@@ -113,6 +116,25 @@ def _refuse_repeated_keys(path: Path, root: yaml.Node) -> None:
                         f"{path}:{line}: the key {key.value} is here a second time; it is in line {keys[key.value]} too"
                     )
                 keys[key.value] = line
+
+
+def _refuse_aliases_of_aliases(path: Path, root: yaml.Node) -> None:
+    """A few lines of aliases can stand for more than a machine's memory holds."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 1  # Until it is known; what holds itself is refused as JSON.
+            children = []
+            if isinstance(node, yaml.SequenceNode):
+                children = node.value
+            elif isinstance(node, yaml.MappingNode):
+                children = [part for pair in node.value for part in pair]
+            sizes[id(node)] = 1 + sum(map(size, children))
+        return sizes[id(node)]
+
+    if size(root) > MOST_VALUES:
+        raise ScenarioFileError(f"{path}:1: with its aliases written out this holds more than {MOST_VALUES:,} values")
 
 
 def _yaml_message(path: Path, error: yaml.YAMLError) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,15 +42,17 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"XDG_STATE_HOME": str(tmp_path / "state"), "TMPDIR": str(tmp_path / "tmp")}
 
 
-def test_state_survives_kill_9_and_down_leaves_no_process(home: dict[str, str], tmp_path: Path) -> None:
+def test_state_survives_kill_9_and_down_leaves_no_process(
+    home: dict[str, str], tmp_path: Path, kaito_tier: str
+) -> None:
     program = find_kubectl()
     if program is None:
         pytest.skip("kubectl is neither on the PATH nor in KUBEBUILDER_ASSETS")
-    out = kaito("up", environment=home)
+    out = kaito("up", "--cluster", kaito_tier, environment=home)
     assert "export KUBECONFIG=" in out
     state = json.loads(kaito("status", "-o", "json", environment=home))
     assert state["running"] is True
-    assert state["tier"] == "embedded"
+    assert state["tier"] == kaito_tier
     assert state["server"].startswith("https://127.0.0.1:")
     assert state["registry"].startswith("http://127.0.0.1:")
     kubectl = Kubectl(program, state["kubeconfig"])
@@ -59,7 +62,7 @@ def test_state_survives_kill_9_and_down_leaves_no_process(home: dict[str, str], 
 
     os.kill(state["pid"], signal.SIGKILL)
     eventually(lambda: not _running(home), seconds=10, what="status notices the crash")
-    kaito("up", environment=home)
+    kaito("up", "--cluster", kaito_tier, environment=home)
     again = json.loads(kaito("status", "-o", "json", environment=home))
     assert again["pid"] != state["pid"]
     assert again["server"] == state["server"]
@@ -69,20 +72,38 @@ def test_state_survives_kill_9_and_down_leaves_no_process(home: dict[str, str], 
     os.kill(again["pid"], signal.SIGKILL)
     kaito("down", "--purge", environment=home)
     assert not processes_mentioning(str(tmp_path))
-    assert not list((tmp_path / "state").rglob("*.db"))
+    assert not list((tmp_path / "state").rglob("default"))
     assert not list((tmp_path / "tmp").iterdir())
 
 
-def test_down_ends_pods_and_servers_and_keeps_the_state(home: dict[str, str], tmp_path: Path) -> None:
-    kaito("up", environment=home)
+def test_down_ends_pods_and_servers_and_keeps_the_state(home: dict[str, str], tmp_path: Path, kaito_tier: str) -> None:
+    kaito("up", "--cluster", kaito_tier, environment=home)
     kaito("down", environment=home)
     assert not processes_mentioning(str(tmp_path))
     assert not _running(home)
-    assert list((tmp_path / "state").rglob("cluster.db"))
+    database = {"embedded": "cluster.db", "envtest": "etcd/member"}[kaito_tier]
+    assert (tmp_path / "state/kaito/clusters/default" / database).exists()
 
 
-def test_ctrl_c_in_a_run_leaves_nothing(home: dict[str, str], tmp_path: Path) -> None:
-    command = [KAITO, "run", str(REPOSITORY / "scenarios/tune-then-serve.yaml"), "--out", str(tmp_path / "out")]
+def test_status_tells_starting_from_running_and_names_a_server_that_died(home: dict[str, str], kaito_tier: str) -> None:
+    command = [KAITO, "up", "--cluster", kaito_tier]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **home}) as starting:
+        eventually(lambda: _status(home)["phase"] == "starting", seconds=30, what="status says starting")
+        assert starting.wait(timeout=240) == 0
+    state = _status(home)
+    assert (state["phase"], state["problem"]) == ("running", None)
+    if kaito_tier == "envtest":
+        records = json.loads((Path(state["log"]).parent / "processes.json").read_text())
+        os.kill(records[0][0], signal.SIGKILL)
+        problem = eventually(lambda: _status(home)["problem"], seconds=10, what="status names the dead server")
+        assert "etcd ended (killed by signal 9)" in problem
+    kaito("down", "--purge", environment=home)
+    assert _status(home)["phase"] == "stopped"
+
+
+def test_ctrl_c_in_a_run_leaves_nothing(home: dict[str, str], tmp_path: Path, kaito_tier: str) -> None:
+    scenario = str(REPOSITORY / "scenarios/tune-then-serve.yaml")
+    command = [KAITO, "run", scenario, "--cluster", kaito_tier, "--out", str(tmp_path / "out")]
     with subprocess.Popen(
         command, env={**os.environ, **home}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
@@ -100,7 +121,11 @@ def test_ctrl_c_in_a_run_leaves_nothing(home: dict[str, str], tmp_path: Path) ->
 
 
 def _running(home: dict[str, str]) -> bool:
+    return bool(_status(home)["running"])
+
+
+def _status(home: dict[str, str]) -> dict[str, Any]:
     done = subprocess.run(
         [KAITO, "status", "-o", "json"], capture_output=True, text=True, env={**os.environ, **home}, check=False
     )
-    return bool(json.loads(done.stdout)["running"])
+    return dict(json.loads(done.stdout))

@@ -128,20 +128,17 @@ def test_a_dataset_that_cannot_be_used_is_named(
     failed_for_good(namespace, "bad-data", *words)
 
 
-def test_a_registry_that_comes_back_in_time_gets_the_adapter(run_kaito: Callable[..., str], tmp_path: Path) -> None:
-    run_kaito("run", "tests/e2e/scenarios/registry-comes-back.yaml", "--out", str(tmp_path))
-    record = json.loads((tmp_path / "run.json").read_text())
-    assert record["evidence"]["adapter"]["pushed_digest"]
-
-
-def test_a_killed_tuning_process_is_tried_again_and_the_workspace_succeeds(
-    run_kaito: Callable[..., str], tmp_path: Path
-) -> None:
-    run_kaito("run", "tests/e2e/scenarios/tuner-killed.yaml", "--out", str(tmp_path))
-
-
-def test_a_killed_server_is_not_ready_until_it_answers_again(run_kaito: Callable[..., str], tmp_path: Path) -> None:
-    run_kaito("run", "tests/e2e/scenarios/server-killed.yaml", "--out", str(tmp_path))
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param("registry-comes-back", id="a registry that comes back in time gets the adapter"),
+        pytest.param("tuner-killed", id="a killed tuner is tried again and the workspace succeeds"),
+        pytest.param("server-killed", id="a killed server is not ready until it answers again"),
+    ],
+)
+def test_the_scenario_passes(run_kaito: Callable[..., str], tmp_path: Path, kaito_tier: str, scenario: str) -> None:
+    file = f"tests/e2e/scenarios/{scenario}.yaml"
+    run_kaito("run", file, "--cluster", kaito_tier, "--out", str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,16 @@ def test_a_reader_that_has_seen_enough_is_no_error_to_report() -> None:
     assert done.stderr == ""
 
 
+def test_the_help_says_every_command_in_full() -> None:
+    for arguments in (["-h"], ["snapshot", "--help"]):
+        assert "..." not in runner.invoke(app, arguments).output.partition("Commands:")[2]
+
+
+def test_the_version_is_asked_for_in_either_way() -> None:
+    assert runner.invoke(app, ["--version"]).output == runner.invoke(app, ["version"]).output
+    assert runner.invoke(app, ["--version"]).output.startswith("kaito 0")
+
+
 def test_instance_types_are_listed_with_their_gpus() -> None:
     result = runner.invoke(app, ["instance-types"])
     assert result.exit_code == 0

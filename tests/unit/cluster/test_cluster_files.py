@@ -15,7 +15,7 @@ from kaito.cluster.daemon import clear_abandoned, start_daemon
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig
 from kaito.cluster.locking import hold
-from kaito.cluster.mirrors import MirrorMap, model_mirrors
+from kaito.cluster.mirrors import MirrorMap, MirrorTargetError, model_mirrors
 from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
 
 
@@ -57,8 +57,11 @@ def test_relative_mirrors_are_found_beside_their_file_and_missing_ones_named(tmp
     mirrors = MirrorMap(urls={"https://a.example/d": "d.parquet", "https://b.example/": "tiny:phi3"})
     resolved = mirrors.resolved(tmp_path)
     assert resolved.urls == {"https://a.example/d": str(tmp_path / "d.parquet"), "https://b.example/": "tiny:phi3"}
-    with pytest.raises(FileNotFoundError, match="the mirror of https://a"):
+    with pytest.raises(MirrorTargetError, match="the mirror of https://a"):
         MirrorMap(urls={"https://a.example/x": "gone"}).resolved(tmp_path)
+    for url, target in (("https://a.example/x", "."), ("https://a.example/x/", "d.parquet")):
+        with pytest.raises(MirrorTargetError, match=rf"the mirror of {url}, is a f.*slash"):
+            MirrorMap(urls={url: target}).resolved(tmp_path)
 
 
 def test_a_merged_map_prefers_the_added_one_and_survives_its_yaml() -> None:

@@ -31,7 +31,7 @@ spec:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "data.parquet").write_bytes(b"x")
-    (tmp_path / "manifest.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n")
+    (tmp_path / "manifest.yaml").write_text("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {name: w}}\n")
     (tmp_path / "facts.yaml").write_text("- {prompt: p, answer: a}\n")
     return tmp_path
 
@@ -46,7 +46,7 @@ def test_a_good_file_is_read_with_everything_it_names(folder: Path) -> None:
     loaded = load_scenario(folder / "scenario.yaml")
     assert loaded.scenario.spec.timeout == 90
     assert loaded.mirrors.urls["https://example.com/data.parquet"] == str(folder / "data.parquet")
-    assert loaded.manifests["manifest.yaml"][0]["kind"] == "ConfigMap"
+    assert loaded.manifests["manifest.yaml"][0]["kind"] == "Workspace"
     assert loaded.facts["facts.yaml"][0].prompt == "p"
     assert [step.operation[0] for step in loaded.scenario.spec.steps] == ["apply", "wait", "ask"]
 
@@ -68,7 +68,7 @@ def test_a_good_file_is_read_with_everything_it_names(folder: Path) -> None:
         ("object: workspace/w", "object: w", 12, ("kind/name",)),
         ("expect: exact", "expect: maybe", 13, ("spec.steps.2.ask.expect",)),
         ("facts: facts.yaml", "facts: nowhere.yaml", 13, ("nowhere.yaml",)),
-        (": data.parquet", ": gone.parquet", 8, ("gone.parquet", "does not exist")),
+        (": data.parquet", ": gone.parquet", 9, ("gone.parquet", "does not exist")),
         ("https://example.com/data.parquet", "ftp://example.com/data.parquet", 8, ("not an http or https URL",)),
         ("kind: Scenario", "kind: Scenery", 2, ("kind",)),
         ("  timeout: 1m30s", "  timeout: [", 8, ("not YAML",)),
@@ -78,6 +78,19 @@ def test_a_good_file_is_read_with_everything_it_names(folder: Path) -> None:
         ("object: workspace/w", "object: wurkspace/w", 12, ("'wurkspace' is not a kind",)),
         ("apply: manifest.yaml", "assert: {that: ['a[']}", 11, ("not a JMESPath expression",)),
         ("apply: manifest.yaml", "fault: {kill: x}", 11, ("kill: label=value",)),
+        ("apply: manifest.yaml", "fault: {registry: up, after_event: x}", 11, ("after_event belongs to kill",)),
+        ("apply: manifest.yaml", "apply: [a, b]", 11, ("steps.0.apply: must be text",)),
+        ("apply: manifest.yaml", "apply: /dev/null", 11, ("neither a file nor a folder",)),
+        ("apply: manifest.yaml", "assert: {that: []}", 11, ("must hold at least one entry",)),
+        ("object: workspace/w", "object: workspace/w/x", 12, ("'w/x' is no object's name",)),
+        ("object: workspace/w", "object: {kind: wurkspace, name: w}", 12, ("'wurkspace' is not a kind",)),
+        ("object: workspace/w", "object: workspace/ww", 12, ("no step before this one makes", "did you mean w?")),
+        ("service: w", "service: v", 13, ("spec.steps.2.ask.service: no step before this one makes a service v",)),
+        ("service: w", "service: ''", 13, ("'' is no object's name",)),
+        ("apply: manifest.yaml", "delete: manifest.yaml", 12, ("no step before this one makes a workspace w",)),
+        ("WorkspaceReady", "WorkspaceReady=Maybe", 12, ("'WorkspaceReady=Maybe' is no condition",)),
+        ("https://example.com/data.parquet", "https://example.com/", 9, ("is a file; leave out the slash",)),
+        ("https://example.com/data.parquet", "http://[x/a", 8, ("'http://[x/a' is not an http or https URL",)),
     ],
 )
 def test_each_mistake_names_file_line_and_place(
@@ -99,6 +112,17 @@ def test_each_mistake_names_file_line_and_place(
 def test_what_is_no_scenario_at_all_is_refused(folder: Path, text: str) -> None:
     with pytest.raises(ScenarioFileError, match=r"scenario\.yaml"):
         load(folder, text)
+
+
+def test_after_an_inference_set_any_workspace_may_be_named(folder: Path) -> None:
+    (folder / "manifest.yaml").write_text("{apiVersion: kaito.sh/v1alpha1, kind: InferenceSet, metadata: {name: s}}")
+    load(folder, GOOD)
+
+
+def test_aliases_that_stand_for_more_than_memory_holds_are_refused(folder: Path) -> None:
+    lines = ["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 20))]
+    with pytest.raises(ScenarioFileError, match="more than 1,000,000 values"):
+        load(folder, "\n".join(lines))
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
