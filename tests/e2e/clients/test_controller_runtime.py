@@ -23,7 +23,7 @@ DISCOVERY = (
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 TYPED = "application/vnd.kubernetes.protobuf,application/json"
-"""A typed cache prefers protobuf and takes JSON."""
+"""A typed cache prefers protobuf and takes JSON, which is what the embedded server answers."""
 WIDGETS = f"/apis/{GROUP}/v1/namespaces/{NAMESPACE}/widgets"
 CONFIG_MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 
@@ -44,7 +44,7 @@ async def http(kubeconfig: str) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def watch(http: aiohttp.ClientSession, path: str, accept: str = TYPED, **parameters: str) -> list[dict[str, Any]]:
+async def watch(http: aiohttp.ClientSession, path: str, accept: str, **parameters: str) -> list[dict[str, Any]]:
     """The events of a watch until its time has come."""
     query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "1", **parameters}
     async with http.get(path, params=query, headers={"Accept": accept}) as answer:
@@ -66,12 +66,20 @@ async def test_the_rest_mapper_finds_kinds_scopes_and_subresources(http: aiohttp
         assert [each["name"] for each in (await answer.json())["resources"]] == ["widgets", "widgets/status"]
 
 
-async def test_a_cache_is_filled_by_a_streaming_list_or_by_list_and_watch(http: aiohttp.ClientSession) -> None:
+async def test_a_cache_is_filled_by_a_streaming_list_or_by_list_and_watch(
+    http: aiohttp.ClientSession, kaito_tier: str
+) -> None:
+    accept = TYPED if kaito_tier == "embedded" else "application/json"
     content = {"metadata": {"name": "cached", "labels": {"cache": "yes"}}, "data": {"a": "b"}}
     async with http.post(CONFIG_MAPS, json=content) as answer:
         assert answer.status == 201
     streamed = await watch(
-        http, CONFIG_MAPS, labelSelector="cache=yes", sendInitialEvents="true", resourceVersionMatch="NotOlderThan"
+        http,
+        CONFIG_MAPS,
+        accept,
+        labelSelector="cache=yes",
+        sendInitialEvents="true",
+        resourceVersionMatch="NotOlderThan",
     )
     assert [event["type"] for event in streamed[:2]] == ["ADDED", "BOOKMARK"]
     annotations = streamed[1]["object"]["metadata"]["annotations"]
@@ -85,7 +93,7 @@ async def test_a_cache_is_filled_by_a_streaming_list_or_by_list_and_watch(http: 
     async with http.delete(f"{CONFIG_MAPS}/cached") as answer:
         assert answer.status == 200
     version = listed["metadata"]["resourceVersion"]
-    resumed = await watch(http, CONFIG_MAPS, labelSelector="cache=yes", resourceVersion=version)
+    resumed = await watch(http, CONFIG_MAPS, accept, labelSelector="cache=yes", resourceVersion=version)
     assert [event["type"] for event in resumed if event["type"] != "BOOKMARK"] == ["DELETED"]
 
 
