@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kaito.embedded.scheduler.node_affinity import required_affinity
@@ -12,6 +12,7 @@ from kaito.embedded.scheduler.requests import Amounts, HostPort, amounts, host_p
 FINISHED = ("Succeeded", "Failed")
 DEFAULT_CPU, DEFAULT_MEMORY = 100, 200 * 1024 * 1024
 """What a pod that requests nothing is taken to use, in thousandths of a core and bytes, when load is compared."""
+NOT_STARTED = "9999"
 
 
 def affinity_terms(pod: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -31,6 +32,9 @@ class PodInfo:
     requests: Amounts
     ports: list[HostPort]
     anti_affinity: list[dict[str, Any]]
+    priority: int
+    started: str
+    """`status.startTime`; later than any time for a pod that has not started."""
 
     @classmethod
     def of(cls, pod: Mapping[str, Any]) -> PodInfo:
@@ -44,6 +48,8 @@ class PodInfo:
             requests=requests,
             ports=host_ports(pod),
             anti_affinity=affinity_terms(pod, "podAntiAffinity"),
+            priority=pod["spec"].get("priority") or 0,
+            started=(pod.get("status") or {}).get("startTime") or NOT_STARTED,
         )
 
 
@@ -102,6 +108,7 @@ class ClusterState:
         self._where: dict[str, str] = {}
         self.with_anti_affinity: dict[str, PodInfo] = {}
         """Placed pods with required anti-affinity, by uid: they constrain pods that have none themselves."""
+        self._nominated: dict[str, tuple[str, PodInfo]] = {}
 
     def ready_nodes(self) -> list[NodeInfo]:
         """Every node whose Node object is there."""
@@ -153,9 +160,41 @@ class ClusterState:
         if not info.pods:
             del self.nodes[name]
 
+    def nominate(self, info: PodInfo, node: str) -> None:
+        """Keep room for a pod on a node where others are ended for it."""
+        self._nominated[info.uid] = (node, info)
+
+    def withdraw(self, uid: str) -> None:
+        """Keep no room for a pod any more."""
+        self._nominated.pop(uid, None)
+
+    def nominated_node(self, uid: str) -> str | None:
+        """The node on which room is kept for a pod, or None."""
+        entry = self._nominated.get(uid)
+        return entry[0] if entry else None
+
+    def less_nominated(self, node: str, than: PodInfo) -> list[PodInfo]:
+        """The pods of lower priority for which room is kept on a node."""
+        return [info for name, info in self._nominated.values() if name == node and info.priority < than.priority]
+
+    def as_seen_by(self, pod: PodInfo, node: NodeInfo) -> NodeInfo:
+        """A node with the nominated pods that come before ``pod`` on it already."""
+        coming = [
+            info
+            for name, info in self._nominated.values()
+            if name == node.name and info.uid != pod.uid and info.priority >= pod.priority
+        ]
+        if not coming:
+            return node
+        full = replace(node, requested=dict(node.requested), pods=dict(node.pods))
+        for info in coming:
+            full.add(info)
+        return full
+
     def place(self, info: PodInfo, node: str) -> None:
         """Put a pod on a node, from wherever it was."""
         self.remove_pod(info.uid)
+        self.withdraw(info.uid)
         self.nodes.setdefault(node, NodeInfo(node)).add(info)
         self._where[info.uid] = node
         if info.anti_affinity:

@@ -33,6 +33,7 @@ class Filter:
 
     def __init__(self, pod: PodInfo, state: ClusterState, *, volumes: PodVolumes, namespaces: NamespaceLabels) -> None:
         self.pod = pod
+        self._state = state
         self.volumes = volumes
         spec = pod.pod["spec"]
         self.named_nodes = named_nodes(pod.pod)
@@ -45,6 +46,7 @@ class Filter:
 
     def refuses(self, node: NodeInfo) -> Refusal | None:
         """Why the node cannot take the pod; None when it can."""
+        node = self._state.as_seen_by(self.pod, node)
         assert node.node is not None
         if node.unschedulable and not tolerated(self._tolerations, UNSCHEDULABLE):
             return Refusal((UNSCHEDULABLE_NODE,), True)

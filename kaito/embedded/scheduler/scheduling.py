@@ -10,48 +10,44 @@ from collections.abc import Mapping
 from typing import Any
 
 from kaito.embedded.scheduler.cluster_state import FINISHED, ClusterState, NodeInfo, PodInfo
-from kaito.embedded.scheduler.filtering import Filter, Refusal
-from kaito.embedded.scheduler.messages import unschedulable
-from kaito.embedded.scheduler.scoring import scores
+from kaito.embedded.scheduler.deciding import Decision, Surroundings, decide
+from kaito.embedded.scheduler.filtering import Filter
+from kaito.embedded.scheduler.reporting import SCHEDULER_NAME, Reporter
 from kaito.embedded.scheduler.volumes import SELECTED_NODE, PodVolumes, claim_names
 from kaito.kube.controller import Controller, Result
 from kaito.kube.errors import ApiError, NotFound
-from kaito.kube.events import EventRecorder
 from kaito.kube.informer import Change
 from kaito.kube.manager import Manager
-from kaito.kube.objects import Key, format_time, get_condition
+from kaito.kube.objects import Key
 from kaito.kube.resources import (
     NAMESPACES,
     NODES,
     PERSISTENT_VOLUME_CLAIMS,
     PERSISTENT_VOLUMES,
+    POD_DISRUPTION_BUDGETS,
     PODS,
     STORAGE_CLASSES,
 )
 
 logger = logging.getLogger(__name__)
 
-SCHEDULER_NAME = "default-scheduler"
-ENOUGH_NODES = 100
-"""Fitting nodes after which the search stops, as kube-scheduler's sampling does on large clusters."""
 CONCURRENT_BINDINGS = 32
 RETRY_SECONDS = 1.0
 """How long a pod waits after a binding that failed for no reason of its own."""
-NOT_NAMED = Refusal(("node(s) didn't satisfy plugin(s) [NodeAffinity]",), True)
 _CYCLE = Key("", "cycle")
 
 
 class Scheduler:
     """Assigns unassigned pods of `default-scheduler` to nodes.
 
-    Filters, order, reasons and messages are kube-scheduler 1.34's. Deliberately left out: preemption (a pod never
-    displaces another, and the message says so), scheduling gates' condition (the API server sets it) and CSI limits.
-    A pod that fits nowhere is tried again when something changes that could help it.
+    Filters, order, reasons, messages and preemption are kube-scheduler 1.34's. Deliberately left out: scheduling gates'
+    condition (the API server sets it) and CSI limits. A pod that fits nowhere is tried again when something changes
+    that could help it.
     """
 
     def __init__(self, manager: Manager) -> None:
         self._client, self._clock = manager.client, manager.clock
-        self._events = EventRecorder(manager.client, SCHEDULER_NAME, manager.clock)
+        self._reporter = Reporter(manager.client, manager.clock)
         self._state = ClusterState()
         self._pending: dict[str, dict[str, Any]] = {}
         self._ready: list[tuple[int, str, int, str]] = []
@@ -67,9 +63,11 @@ class Scheduler:
         self._claims = manager.informer(PERSISTENT_VOLUME_CLAIMS)
         self._volumes = manager.informer(PERSISTENT_VOLUMES)
         self._classes = manager.informer(STORAGE_CLASSES)
+        self._budgets = manager.informer(POD_DISRUPTION_BUDGETS)
         nodes, pods = manager.informer(NODES), manager.informer(PODS)
         # Its cycle must see whole first lists: half of the nodes would give wrong verdicts.
         self.controller.informers += [nodes, pods, self._namespaces, self._claims, self._volumes, self._classes]
+        self.controller.informers.append(self._budgets)
         nodes.add_handler(self._on_node)
         pods.add_handler(self._on_pod)
         for informer in (self._claims, self._volumes, self._classes):
@@ -121,6 +119,8 @@ class Scheduler:
             return
         known = uid in self._pending
         self._pending[uid] = pod
+        if not known and (nominated := (pod.get("status") or {}).get("nominatedNodeName")):
+            self._state.nominate(PodInfo.of(pod), nominated)
         if not known or old is None or _relevant(old) != _relevant(pod):
             self._push(uid)
 
@@ -128,6 +128,7 @@ class Scheduler:
         self._pending.pop(uid, None)
         self._waiting.pop(uid, None)
         self._awaiting_volumes.pop(uid, None)
+        self._state.withdraw(uid)
         node = self._state.node_of(uid)
         if node is not None:
             # What the pod kept away may now go to nodes far from its own.
@@ -192,21 +193,16 @@ class Scheduler:
     async def _schedule(self, pod: dict[str, Any]) -> bool:
         """Decide on one pod and carry it out; False asks for another cycle soon."""
         info = PodInfo.of(pod)
-        node, message, volumes = self._decide(info)
-        if node is None:
-            self._waiting[info.uid] = info
-            await self._report(pod, message)
+        around = self._surroundings(info)
+        decision = decide(info, self._state, around)
+        if decision.node is None:
+            await self._wait(pod, info, decision)
             return True
-        self._state.place(info, node)
-        return await self._bind(pod, node, volumes)
+        self._state.place(info, decision.node)
+        return await self._bind(pod, decision.node, around.volumes)
 
-    def _decide(self, info: PodInfo) -> tuple[str | None, str, PodVolumes]:
+    def _surroundings(self, info: PodInfo) -> Surroundings:
         namespace = info.namespace
-        namespaces = (
-            {ns["metadata"]["name"]: ns["metadata"].get("labels") or {} for ns in self._namespaces.list()}
-            if _looks_at_pods(info) or self._state.with_anti_affinity
-            else {}
-        )
         volumes = PodVolumes.of(
             info.pod,
             claim=lambda name: self._claims.get(name, namespace),
@@ -214,31 +210,12 @@ class Scheduler:
             storage_class=self._classes.get,
             volumes=self._volumes.list,
         )
-        never = info.pod["spec"].get("preemptionPolicy") == "Never"
-        everyone = self._state.ready_nodes()
-        if volumes.problem is not None:
-            return None, unschedulable(len(everyone), {}, problem=volumes.problem, never_preempts=never), volumes
-        rules = Filter(info, self._state, volumes=volumes, namespaces=namespaces)
-        fitting: list[NodeInfo] = []
-        for node in self._state.candidates(info.pod):
-            if rules.named_nodes is not None and node.name not in rules.named_nodes:
-                continue
-            if rules.refuses(node) is None:
-                fitting.append(node)
-                if len(fitting) == ENOUGH_NODES:
-                    break
-        if len(fitting) == 1:
-            return fitting[0].name, "", volumes
-        if fitting:
-            points = scores(info, fitting, self._state, namespaces)
-            return min(points, key=lambda name: (-points[name], name)), "", volumes
-        refusals: dict[str, Refusal] = {}
-        for node in everyone:
-            if rules.named_nodes is not None and node.name not in rules.named_nodes:
-                refusals[node.name] = NOT_NAMED
-            elif (refusal := rules.refuses(node)) is not None:
-                refusals[node.name] = refusal
-        return None, unschedulable(len(everyone), refusals, never_preempts=never), volumes
+        namespaces = (
+            {ns["metadata"]["name"]: ns["metadata"].get("labels") or {} for ns in self._namespaces.list()}
+            if _looks_at_pods(info) or self._state.with_anti_affinity
+            else {}
+        )
+        return Surroundings(volumes, namespaces, self._budgets.list())
 
     # ---- carrying it out
 
@@ -270,7 +247,7 @@ class Scheduler:
             if uid in self._pending:
                 self._push(uid)
             return False
-        self._events.event(pod, "Normal", "Scheduled", f"Successfully assigned {namespace}/{name} to {node}")
+        self._reporter.scheduled(pod, node)
         return True
 
     async def _continue_binding(self, uid: str, node: str, tasks: list[asyncio.Task[bool]]) -> None:
@@ -285,36 +262,33 @@ class Scheduler:
             await self._bindings.acquire()
             tasks.append(asyncio.create_task(self._release_after(self._bind(pod, node))))
 
-    async def _report(self, pod: dict[str, Any], message: str) -> None:
-        """Write the condition and the event of a pod that fits nowhere, when they say something new."""
-        current = get_condition(pod, "PodScheduled")
-        if current is not None and current["status"] == "False" and current.get("message") == message:
+    async def _wait(self, pod: dict[str, Any], info: PodInfo, decision: Decision) -> None:
+        """Let a pod that fits nowhere wait, and make room for it where that helps."""
+        self._waiting[info.uid] = info
+        before = (pod.get("status") or {}).get("nominatedNodeName")
+        nominated = before
+        candidate = decision.candidate
+        if candidate is not None:
+            nominated = candidate.node
+            self._state.nominate(info, nominated)
+        elif decision.hopeless:
+            nominated = None
+            self._state.withdraw(info.uid)
+        await self._reporter.unschedulable(pod, decision.message, None if nominated == before else nominated or "")
+        if candidate is None:
             return
-        condition: dict[str, Any] = {
-            "type": "PodScheduled",
-            "status": "False",
-            "lastProbeTime": None,
-            "reason": "Unschedulable",
-            "message": message,
-        }
-        if current is None or current["status"] != "False":
-            condition["lastTransitionTime"] = format_time(self._clock.now())
-        metadata = pod["metadata"]
-        if metadata.get("generation"):
-            condition["observedGeneration"] = metadata["generation"]
-        patch = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
-        try:
-            await self._client.patch(
-                PODS, metadata["name"], patch, metadata["namespace"], kind="strategic", subresource="status"
-            )
-        except ApiError as error:
-            logger.info("condition of pod %s/%s: %s", metadata["namespace"], metadata["name"], error.message)
-        self._events.event(pod, "Warning", "FailedScheduling", message)
+        for other in self._state.less_nominated(candidate.node, info):
+            self._state.withdraw(other.uid)
+            await self._reporter.withdrawn(other.pod)
+            if other.uid in self._pending:
+                self._push(other.uid)
+        await asyncio.gather(*(self._reporter.end(victim.pod, pod, candidate.node) for victim in candidate.victims))
 
 
 def _relevant(pod: Mapping[str, Any]) -> Any:
     metadata = pod["metadata"]
-    return pod["spec"], metadata.get("labels"), bool(metadata.get("deletionTimestamp"))
+    started = (pod.get("status") or {}).get("startTime")
+    return pod["spec"], metadata.get("labels"), bool(metadata.get("deletionTimestamp")), started
 
 
 def _looks_at_pods(info: PodInfo) -> bool:

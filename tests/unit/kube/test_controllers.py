@@ -149,3 +149,21 @@ async def test_one_candidate_leads_and_another_takes_over_when_it_is_gone() -> N
     assert lease["spec"]["leaseTransitions"] == 1
     second.cancel()
     await asyncio.gather(first, second, return_exceptions=True)
+
+
+async def test_events_of_an_instance_carry_a_precise_time_and_count_repeats_in_a_series() -> None:
+    client = FakeClient()
+    recorder = EventRecorder(client, "tester", client.clock, instance="tester-1")
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "ns", "uid": "u"}}
+    other = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "q", "namespace": "ns"}}
+    for _ in range(3):
+        recorder.event(pod, "Normal", "Moved", "moved away", action="Moving", related=other)
+        await recorder.flush()
+    (event,) = client.objects(EVENTS)
+    assert event["source"] == {}
+    assert (event["reportingComponent"], event["reportingInstance"]) == ("tester", "tester-1")
+    assert event["eventTime"].endswith("Z")
+    assert "." in event["eventTime"]
+    assert not {"firstTimestamp", "lastTimestamp", "count"} & set(event)
+    assert event["series"]["count"] == 3
+    assert (event["action"], event["related"]["name"]) == ("Moving", "q")

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from kaito.embedded.scheduler.filtering import Refusal
-from kaito.embedded.scheduler.messages import unschedulable
+from kaito.embedded.scheduler.messages import unschedulable, without_looking
 from kaito.embedded.scheduler.node_affinity import matches_node_selector, matches_requirement
+from kaito.embedded.scheduler.preemption import NEVER, NO_VICTIMS, NOT_HELPFUL
 from kaito.embedded.scheduler.requests import pod_requests, ports_clash
 from kaito.embedded.scheduler.taints import tolerates, untolerated
 
@@ -100,15 +101,18 @@ def test_messages_are_those_of_kube_scheduler_1_34() -> None:
         "a": Refusal(("Insufficient cpu", "Too many pods"), False),
         "b": Refusal(("node(s) were unschedulable",), True),
     }
-    assert unschedulable(2, refusals) == (
+    assert unschedulable(2, refusals, None) == (
+        "0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods, 1 node(s) were unschedulable."
+    )
+    assert unschedulable(2, refusals, [NO_VICTIMS, NOT_HELPFUL]) == (
         "0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods, 1 node(s) were unschedulable. "
         "no new claims to deallocate, preemption: 0/2 nodes are available: "
         "1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling."
     )
-    assert unschedulable(2, refusals, never_preempts=True).endswith(
+    assert unschedulable(2, refusals, NEVER).endswith(
         "no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never."
     )
-    assert unschedulable(2, {}, problem="pod has unbound immediate PersistentVolumeClaims") == (
+    assert without_looking(2, "pod has unbound immediate PersistentVolumeClaims") == (
         "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
     )
-    assert unschedulable(0, {}) == "no nodes available to schedule pods"
+    assert unschedulable(0, {}, []) == "no nodes available to schedule pods"

@@ -280,3 +280,42 @@ async def test_a_node_that_goes_away_takes_no_more_pods(world: World) -> None:
     world.pod("web")
     await world.settle()
     assert world.message("web") == "no nodes available to schedule pods"
+
+
+async def hold(world: World, name: str) -> None:
+    """Let a pod stay until something takes its finalizer away, as one does whose processes have not ended yet."""
+    await world.client.patch(PODS, name, {"metadata": {"finalizers": ["x/y"]}}, "default")
+
+
+async def test_a_pod_whose_victims_are_ending_ends_no_others(world: World) -> None:
+    world.node("n")
+    for name in ("a", "b"):
+        world.pod(name, requests={"cpu": "2"}, nodeName="n")
+        await hold(world, name)
+    world.pod("urgent", requests={"cpu": "2"}, priority=10)
+    await world.settle()
+    await world.client.patch(PODS, "urgent", {"metadata": {"labels": {"look": "again"}}}, "default")
+    await world.settle()
+    pods = [world.client.find(PODS, name, "default") or {} for name in ("a", "b")]
+    assert sum("deletionTimestamp" in pod["metadata"] for pod in pods) == 1
+    assert world.message("urgent").endswith("preemption: not eligible due to a terminating pod on the nominated node.")
+
+
+async def test_room_that_was_made_before_a_restart_is_kept() -> None:
+    world = World()
+    world.node("n")
+    world.pod("victim", requests={"cpu": "2"}, nodeName="n")
+    world.pod("urgent", requests={"cpu": "3"}, priority=10)
+    await world.client.patch(PODS, "urgent", {"status": {"nominatedNodeName": "n"}}, "default", subresource="status")
+    await hold(world, "victim")
+    await world.client.delete(PODS, "victim", "default")
+    world.pod("opportunist", requests={"cpu": "2"})
+    manager = Manager(world.client, world.clock)
+    add_scheduler(manager)
+    await manager.start()
+    await world.settle()
+    assert world.where("opportunist") is None
+    await world.client.patch(PODS, "victim", {"metadata": {"finalizers": None}}, "default")
+    await world.settle()
+    await manager.stop()
+    assert (world.where("urgent"), world.where("opportunist")) == ("n", None)
