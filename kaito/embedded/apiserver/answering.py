@@ -12,7 +12,7 @@ from aiohttp import web
 
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import PlainError, StatusError
-from kaito.embedded.apiserver.negotiating import JSON, Format
+from kaito.embedded.apiserver.negotiating import Format, of_errors
 
 _PIECE = 256 * 1024  # bytes written before the loop gets a turn
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -57,13 +57,14 @@ async def send_pieces(
     return response
 
 
-def status_response(error: StatusError, call: Call | None = None) -> web.Response:
-    """A failure as a Status object."""
-    headers: Any = call.answer_headers() if call is not None else {"Cache-Control": "no-cache, private"}
+def status_response(error: StatusError, call: Call) -> web.Response:
+    """A failure as a Status object, in the format that the client asked for where that can be."""
+    form = of_errors(call.accept)
+    headers = call.answer_headers()
     headers.update(error.headers)
-    headers["Content-Type"] = JSON
-    body = orjson.dumps(error.status(), option=orjson.OPT_INDENT_2 if call is not None and call.pretty else 0)
-    return web.Response(body=body, status=error.code, headers=headers)
+    headers["Content-Type"] = form.content_type
+    body = orjson.dumps(error.status(), option=orjson.OPT_INDENT_2 if call.pretty else 0)
+    return web.Response(body=to_yaml(body) if form.yaml else body, status=error.code, headers=headers)
 
 
 def plain_response(error: PlainError) -> web.Response:

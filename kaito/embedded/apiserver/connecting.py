@@ -44,7 +44,7 @@ class Connecting:
     async def answer(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
         scheme, name, port = _parse(call.info.name)
         if resource.plural == "nodes":
-            host, number = self._kubelets.address(name)
+            host, number = self._kubelets.address(name, resource.group_resource)
             return await self._forward(call, f"https://{host}:{number}")
         if resource.plural == "pods":
             host, number = self._pod(namespace, name, port)

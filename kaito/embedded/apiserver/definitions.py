@@ -129,6 +129,8 @@ class Definitions:
     def _register(self, definition: Object) -> None:
         spec = definition["spec"]
         group, plural = spec["group"], spec["names"]["plural"]
+        if self._registry.get(group, plural) is None:
+            self._store.collection(f"{group}/{plural}").begin(int(definition["metadata"]["resourceVersion"]))
         self._registry.remove(group, plural)
         versions = sorted(spec["versions"], key=lambda version: version_priority(version["name"]))
         storage = next(v["name"] for v in versions if v.get("storage"))
@@ -260,14 +262,14 @@ def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str)
         storage_version_hash=_storage_hash(group, storage, names["kind"]),
     )
     schema = _schema_of(version)
-    compiled = structural.compile(schema)
     scale = subresources.get("scale")
+    compiled = structural.compile(schema, scale)
     paths = (
         ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath", ""))
         if scale
         else None
     )
-    custom = CustomVersion(kind, compiled, "status" in subresources, scale, columns, schema)
+    custom = CustomVersion(kind, compiled, "status" in subresources, columns, schema)
     fields = {path["jsonPath"].lstrip("."): path["jsonPath"] for path in version.get("selectableFields") or ()}
     return Resource(
         kind=kind,

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from kaito.embedded.apiserver.answering import send
 from kaito.embedded.apiserver.context import Call
-from kaito.embedded.apiserver.errors import page_not_found
-from kaito.embedded.apiserver.negotiating import Format, choose, clauses
+from kaito.embedded.apiserver.errors import method_not_allowed, no_such_path, page_not_found
+from kaito.embedded.apiserver.negotiating import Format, choose, clauses, ensure_produced
 from kaito.embedded.apiserver.resources import Registry, Resource
 
 CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -32,8 +32,22 @@ class Discovery:
         return self._documents.get(key)
 
     async def answer(self, call: Call) -> web.StreamResponse:
-        """Answers a discovery path; raises a plain 404 for groups that are not served."""
-        path = "/" + call.info.path.strip("/")
+        """Answers a discovery path. Raises a 404 for what is not served, in plain text where no group answers for it.
+
+        `/apis` and what it lists take any method (kube-aggregator); the core group and built-in versions go through
+        the router, which takes GET alone.
+        """
+        parts = call.info.path.strip("/").split("/")
+        path = "/" + "/".join(parts)
+        document = self._document(path)
+        group = parts[1] if parts[0] == "apis" and len(parts) > 1 else ""
+        built_in = parts[0] == "api" or (group in self._registry.groups() and not self._registry.is_custom(group))
+        if document is None:
+            raise no_such_path() if built_in else page_not_found()
+        if built_in and (not group or len(parts) > 2):
+            if call.info.verb != "get":
+                raise method_not_allowed()
+            ensure_produced(call.accept)
         if path in ("/api", "/apis"):
             for clause in clauses(call.accept):
                 version = clause.parameter("v")
@@ -43,9 +57,9 @@ class Discovery:
                     return await self._aggregated(call, path, version)
                 if clause.media_type in ("application/json", "*/*", "application/*"):
                     break
-        document = self._document(path)
-        if document is None:
-            raise page_not_found()
+        if path == "/api":
+            address = {"clientCIDR": "0.0.0.0/0", "serverAddress": call.http.host}
+            document = document.replace(b"[]}", b"[" + orjson.dumps(address) + b"]}")
         return await send(call, document, form=choose(call.accept, ("object",)))
 
     async def _aggregated(self, call: Call, path: str, version: str) -> web.StreamResponse:
@@ -66,7 +80,7 @@ class Discovery:
             "/api": {
                 "kind": "APIVersions",
                 "versions": groups.get("", []),
-                "serverAddressByClientCIDRs": [],
+                "serverAddressByClientCIDRs": [],  # filled in for each call
             },
             "/apis": {
                 "kind": "APIGroupList",

@@ -6,17 +6,28 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from kaito.embedded.apiserver import health
+from kaito.embedded.apiserver import health, paths
 from kaito.embedded.apiserver.authorizing import Authorizer, attributes_of
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.discovery import Discovery
-from kaito.embedded.apiserver.errors import StatusError, method_not_allowed, not_found, page_not_found
+from kaito.embedded.apiserver.errors import (
+    StatusError,
+    method_not_allowed,
+    method_not_supported,
+    no_body,
+    no_such_path,
+    not_found,
+    page_not_found,
+)
 from kaito.embedded.apiserver.health import CHECKS, Health
 from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.metrics import Metrics
+from kaito.embedded.apiserver.negotiating import JSON, MEDIA_TYPES, STREAM_TYPES, ensure_produced
 from kaito.embedded.apiserver.openapi import OpenApi
+from kaito.embedded.apiserver.patch_requests import check_media_type
 from kaito.embedded.apiserver.resources import Registry, Resource
 from kaito.embedded.apiserver.reviews import REVIEWS, Reviews
+from kaito.embedded.apiserver.routing import RequestInfo
 from kaito.embedded.apiserver.subresources import Subresources
 from kaito.embedded.apiserver.tokens import ISSUER, TokenIssuer
 from kaito.embedded.apiserver.watching import Watcher
@@ -66,22 +77,23 @@ class Dispatcher:
         return await self._resource(call)
 
     async def _plain(self, call: Call) -> web.StreamResponse:
-        """Paths that name no resource."""
-        path = "/" + call.info.path.strip("/")
-        parts = path.strip("/").split("/")
-        if call.info.verb not in ("get", "head"):
-            if parts[0] in ("api", "apis") or path in ("/version", "/openapi/v2", "/openapi/v3"):
-                raise method_not_allowed()
-            if parts[0] not in CHECKS:
-                raise page_not_found()
-        if parts[0] in ("api", "apis"):
+        """Paths that name no resource. Most take any method."""
+        path = call.info.path
+        first = path.strip("/").partition("/")[0]
+        reads = call.info.verb in ("get", "head")
+        if path.startswith("//"):
+            raise page_not_found()
+        if first in ("api", "apis"):
             return await self._discovery.answer(call)
-        if parts[0] in CHECKS:
-            return self._health.answer(call, parts[0], "/".join(parts[1:]))
-        if path == "/version":
+        if first in CHECKS:
+            return self._health.answer(call, first, path.strip("/").partition("/")[2])
+        if path.rstrip("/") in ("/version", "/openapi/v2", "/openapi/v3") and not reads:
+            raise method_not_allowed()
+        if path.rstrip("/") == "/version":
+            ensure_produced(call.accept, (JSON,))
             return await health.version(call)
         if path.startswith("/openapi"):
-            return await self._openapi.answer(call, path)
+            return await self._openapi.answer(call, path.rstrip("/"))
         if path == "/metrics":
             return self._metrics.answer()
         if path == "/":
@@ -107,57 +119,43 @@ class Dispatcher:
         info = call.info
         resource = self._registry.find(info.group, info.version, info.resource)
         if resource is None:
-            raise self._no_resource(call)
-        # A path with a namespace for what has none (or a bad one without for what needs one) leads nowhere.
-        namespace = info.namespace
-        if resource.kind.kind == "Namespace" and not resource.group:
-            namespace = ""
-        elif namespace and not resource.namespaced:
-            raise self._no_path(resource, info.name)
+            raise self._no_resource(info)
+        if resource.custom:
+            _check_custom(info, resource)
+        else:
+            _check_builtin(call, resource)
+        # The namespace in the path of a Namespace is its own name.
+        namespace = info.namespace if resource.namespaced else ""
         if info.subresource:
             return await self._subresource(call, resource, namespace)
         if resource.plural in REVIEWS and not resource.custom:
-            if call.info.verb != "create":
-                raise method_not_allowed()
             return await self._reviews.answer(call, resource, namespace)
         return await self._object(call, resource, namespace)
 
     async def _object(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
-        info, verb = call.info, call.info.verb
-        named = len([part for part in info.path.split("/") if part]) > _collection_depth(call, resource, namespace)
-        if verb not in resource.kind.verbs or (resource.namespaced and not namespace and verb not in ("list", "watch")):
-            raise method_not_allowed()
-        if verb == "get" and info.name and "watch" in call.query and info.path and _wants_watch(call):
-            return await self._watcher.watch(call, resource, namespace, info.name)
-        match verb:
+        info = call.info
+        match info.verb:
             case "get":
                 return await self._reader.get(call, resource, namespace, info.name)
             case "list":
                 return await self._reader.list(call, resource, namespace)
             case "watch":
-                return await self._watcher.watch(call, resource, namespace, info.name if named else "")
+                return await self._watcher.watch(call, resource, namespace, info.name if info.tail else "")
             case "create":
-                if info.name and not resource.custom:
-                    raise method_not_allowed()
                 return await self._writes.create(call, resource, namespace)
-            case "update" if info.name:
+            case "update":
                 return await self._writes.update(call, resource, namespace, info.name, "")
-            case "patch" if info.name:
+            case "patch":
                 return await self._writes.patch(call, resource, namespace, info.name, "")
             case "delete":
                 return await self._writes.delete(call, resource, namespace, info.name)
             case "deletecollection":
                 return await self._writes.delete_collection(call, resource, namespace)
-        raise method_not_allowed()
+        raise method_not_supported(resource.group_resource, info.verb)
 
     async def _subresource(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
         info = call.info
         name = info.subresource
-        if name not in resource.subresources:
-            raise self._no_path(resource, info.name)
-        verbs = next((sub.verbs for sub in resource.kind.subresource_table if sub.name == name), ())
-        if info.verb not in verbs:
-            raise method_not_allowed()
         if name not in _VIEWS:
             return await self._subresources.answer(call, resource, namespace)
         if info.verb == "get":
@@ -166,29 +164,40 @@ class Dispatcher:
             return await self._writes.update(call, resource, namespace, info.name, name)
         return await self._writes.patch(call, resource, namespace, info.name, name)
 
-    def _no_resource(self, call: Call) -> Exception:
-        group = call.info.group
-        if group in self._registry.groups() and not self._registry.is_custom(group):
-            return _no_such_resource()
+    def _no_resource(self, info: RequestInfo) -> Exception:
+        versions = self._registry.groups().get(info.group)
+        if versions is not None and not self._registry.is_custom(info.group):
+            return no_such_path()
         return page_not_found()
 
-    def _no_path(self, resource: Resource, name: str) -> Exception:
-        return not_found(resource.group_resource, name) if resource.custom else _no_such_resource()
+
+def _check_custom(info: RequestInfo, resource: Resource) -> None:
+    """What the handler of custom resources refuses before it looks at anything else (apiextensions' crdHandler)."""
+    if bool(info.namespace) is not resource.namespaced and (info.namespace or info.verb not in ("list", "watch")):
+        raise page_not_found()
+    if not info.subresource:
+        return
+    if info.subresource not in resource.subresources:
+        raise not_found(resource.group_resource, info.name)
+    if info.verb not in ("get", "update", "patch"):
+        raise method_not_supported(resource.group_resource, info.verb)
 
 
-def _wants_watch(call: Call) -> bool:
-    from kaito.embedded.apiserver.routing import is_true
-
-    return is_true(call.query.get("watch"))
-
-
-def _collection_depth(call: Call, resource: Resource, namespace: str) -> int:
-    """How many parts the path of a whole collection has, to tell a selected name from one in the path."""
-    depth = 4 if resource.group else 3
-    if namespace and resource.namespaced:
-        depth += 2
-    return depth + (1 if "/watch/" in call.info.path else 0)
-
-
-def _no_such_resource() -> StatusError:
-    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
+def _check_builtin(call: Call, resource: Resource) -> None:
+    """What the router refuses (go-restful): paths, then methods, then types of content, in and out."""
+    known = paths.methods(call.info, resource)
+    if not known or call.info.verb == "proxy":
+        raise no_such_path()
+    method = call.http.method
+    if method not in known:
+        raise method_not_allowed()
+    if method == "PATCH" and call.info.subresource != "proxy":
+        check_media_type(call, resource)
+    try:
+        ensure_produced(
+            call.accept, (*MEDIA_TYPES, *STREAM_TYPES) if call.info.verb in ("list", "watch") else MEDIA_TYPES
+        )
+    except StatusError as refused:
+        if method in ("POST", "PUT", "PATCH") and call.headers.get("Content-Length", "0") == "0":
+            raise no_body(refused.message) from None
+        raise

@@ -129,13 +129,36 @@ def invalid_options(kind: str, causes: Sequence[Cause]) -> StatusError:
     return invalid(GroupResource("meta.k8s.io", kind), "", causes)
 
 
-def method_not_allowed(message: str = "the server does not allow this method on the requested resource") -> StatusError:
-    return StatusError(405, "MethodNotAllowed", message, {})
+def method_not_allowed() -> StatusError:
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
+
+
+def method_not_supported(gr: GroupResource, verb: str) -> StatusError:
+    """What custom resources say instead."""
+    message = f'{verb} is not supported on resources of kind "{gr}"'
+    return StatusError(405, "MethodNotAllowed", message, _details(gr))
+
+
+def no_such_path() -> StatusError:
+    return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def not_acceptable(accepted: Sequence[str]) -> StatusError:
     message = f"only the following media types are accepted: {', '.join(accepted)}"
     return StatusError(406, "NotAcceptable", message)
+
+
+def not_producible(produced: Sequence[str]) -> StatusError:
+    """What the router says where an Accept header names nothing that a path answers with."""
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}"
+    return StatusError(406, "NotAcceptable", message, {})
+
+
+def no_body(message: str) -> StatusError:
+    """What the router says instead of a 406 to a write that has no body."""
+    return StatusError(
+        415, "UnsupportedMediaType", message.replace("406: Not Acceptable", "415: Unsupported Media Type"), {}
+    )
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> StatusError:

@@ -77,7 +77,9 @@ class Health:
             lines.append(f"warn: some health checks cannot be excluded: no matches for {listed}")
         if failed:
             return text_response("\n".join([*lines, f"{endpoint} check failed"]) + "\n", 500)
-        if "verbose" in call.query and not check:
+        if check:
+            return web.Response(text="ok", headers=call.answer_headers())
+        if "verbose" in call.query:
             return text_response("\n".join([*lines, f"{endpoint} check passed"]) + "\n")
         return text_response("ok")
 

@@ -75,11 +75,11 @@ class KubeletProxy:
             return await self._stream_log(call, host, port, path)
         return await self._upgrade(call, host, port, path)
 
-    def address(self, name: str) -> tuple[str, int]:
-        """Where a node's kubelet listens. Raises 404 for a node that is not there."""
+    def address(self, name: str, asked: GroupResource | None = None) -> tuple[str, int]:
+        """Where a node's kubelet listens. Raises 404 in the name of what was `asked` for (pods)."""
         entry = self._store.collection("/nodes").get(ObjectKey("", name))
         if entry is None:
-            raise not_found(_PODS, name)  # the real server names the resource of the request here
+            raise not_found(asked or _PODS, name)
         status = entry.object.get("status") or {}
         addresses = {a["type"]: a["address"] for a in status.get("addresses") or ()}
         host = addresses.get("InternalIP") or addresses.get("Hostname") or addresses.get("ExternalIP")

@@ -2,92 +2,107 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kaito.embedded.apiserver.errors import Cause, StatusError, bad_request, invalid_options
 from kaito.embedded.apiserver.routing import is_true
+from kaito.embedded.apiserver.selectors import FieldSelector, LabelSelector, parse_field_selector, parse_label_selector
 
 _MATCHES = ("Exact", "NotOlderThan")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True)
 class ListOptions:
-    """Parsed options. `resource_version` is kept as text: "" and "0" mean different things."""
+    """Parsed options. `resource_version` is kept as text, unread: "" and "0" mean different things."""
 
     resource_version: str = ""
     match: str = ""
     limit: int = 0
     continue_token: str = ""
-    label_selector: str = ""
-    field_selector: str = ""
+    labels: LabelSelector = field(default_factory=LabelSelector)
+    fields: FieldSelector = field(default_factory=FieldSelector)
     timeout_seconds: int | None = None
     bookmarks: bool = False
     send_initial_events: bool | None = None
 
     @property
-    def revision(self) -> int:
-        """The resourceVersion as a number, 0 for none."""
-        return int(self.resource_version or "0")
-
-
-def _integer(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name)
-    if not text:
-        return None
-    try:
-        number = int(text) if text.lstrip("+-").isascii() and text.lstrip("+-").isdigit() else None
-    except ValueError:
-        number = None
-    if number is None:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    if not -(2**63) <= number < 2**63:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
-    return number
+    def streams(self) -> bool:
+        """Whether a watch begins with the present state and says where it ends."""
+        return bool(self.send_initial_events) and self.bookmarks
 
 
 def parse(query: Mapping[str, str], *, watch: bool) -> ListOptions:
-    """Raises a 400 for what cannot be read and a 422 for combinations that make no sense."""
+    """Raises a 400 for what cannot be read and a 422 for combinations that make no sense.
+
+    `watch`: the query asks for one; the old paths below `/watch/` leave it out and are checked as lists.
+    """
     send = query.get("sendInitialEvents")
+    timeout, limit = _integer(query, "timeoutSeconds"), _integer(query, "limit")
     options = ListOptions(
         resource_version=query.get("resourceVersion") or "",
         match=query.get("resourceVersionMatch") or "",
-        limit=max(_integer(query, "limit") or 0, 0),
+        limit=max(limit or 0, 0),
         continue_token=query.get("continue") or "",
-        label_selector=query.get("labelSelector") or "",
-        field_selector=query.get("fieldSelector") or "",
-        timeout_seconds=_integer(query, "timeoutSeconds"),
+        labels=parse_label_selector(query.get("labelSelector") or ""),
+        fields=parse_field_selector(query.get("fieldSelector") or ""),
+        timeout_seconds=timeout,
         bookmarks=is_true(query.get("allowWatchBookmarks")),
         send_initial_events=None if send is None else is_true(send),
     )
     causes = _watch_causes(options) if watch else _list_causes(options)
     if causes:
         raise invalid_options("ListOptions", causes)
-    _check_version(options.resource_version, watch=watch)
+    if watch and send is None and not options.match and options.resource_version in ("", "0"):
+        return replace(options, send_initial_events=True)
     return options
 
 
+def _integer(query: Mapping[str, str], name: str) -> int | None:
+    """Go's ParseInt. Raises a 400, also for an empty value."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if _INTEGER.fullmatch(text) is None:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
+
+
 def parse_version(text: str) -> int:
-    """A resourceVersion given to a get. Raises a 400."""
-    _check_version(text, watch=False)
+    """A resourceVersion as a number, 0 for none. Raises ValueError with Go's words."""
+    why = ""
+    if text and not (text.isascii() and text.isdigit()):
+        why = "invalid syntax"
+    elif text and int(text) >= 2**64:
+        why = "value out of range"
+    if why:
+        raise ValueError(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": {why}')
     return int(text or "0")
 
 
-def _check_version(text: str, *, watch: bool) -> None:
-    if text and not (text.isascii() and text.isdigit()):
-        problem = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        if watch:  # the real server lets this one through as an internal error without a reason
-            raise StatusError(500, "", problem)
-        raise bad_request(f"invalid resource version: {problem}")
-    if text and int(text) >= 2**64:
-        raise bad_request(
-            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
-            f'strconv.ParseUint: parsing "{text}": value out of range'
-        )
+def version_of_one(text: str) -> int:
+    """As parse_version, for a get or a watch, where the real server lets the failure through as it is. Raises a 500."""
+    try:
+        return parse_version(text)
+    except ValueError as problem:
+        raise StatusError(500, "", str(problem)) from None
 
 
-def _forbidden(message: str, field: str = "resourceVersionMatch") -> Cause:
-    return Cause("FieldValueForbidden", f"Forbidden: {message}", field)
+def version_of_list(text: str) -> int:
+    """As parse_version, for a list. Raises a 400."""
+    try:
+        return parse_version(text)
+    except ValueError as problem:
+        raise bad_request(f"invalid resource version: {problem}") from None
+
+
+def _forbidden(message: str, place: str = "resourceVersionMatch") -> Cause:
+    return Cause("FieldValueForbidden", f"Forbidden: {message}", place)
 
 
 def _unsupported(value: str, supported: tuple[str, ...]) -> Cause:

@@ -14,8 +14,8 @@ from aiohttp import web
 from kaito.embedded.apiserver import continuing, tables
 from kaito.embedded.apiserver.answering import send, send_pieces
 from kaito.embedded.apiserver.context import Call
-from kaito.embedded.apiserver.errors import bad_request, not_found, too_large_version, too_old
-from kaito.embedded.apiserver.list_options import ListOptions, parse, parse_version
+from kaito.embedded.apiserver.errors import StatusError, bad_request, not_found, too_large_version, too_old
+from kaito.embedded.apiserver.list_options import ListOptions, parse, version_of_list, version_of_one
 from kaito.embedded.apiserver.negotiating import Format, choose
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.selecting import Selection, selection
@@ -50,7 +50,7 @@ class Reader:
 
     async def get(self, call: Call, resource: Resource, namespace: str, name: str) -> web.StreamResponse:
         form = choose(call.accept)
-        wanted = parse_version(call.query.get("resourceVersion") or "")
+        wanted = version_of_one(call.query.get("resourceVersion") or "")
         if wanted > self._store.revision:
             raise too_large_version(wanted, self._store.revision)
         return await self.show(call, resource, self.entry(resource, namespace, name), form=form)
@@ -71,14 +71,16 @@ class Reader:
                 now=self._clock.now(),
             )
         elif form.shape == "partial":
+            if form.listed:
+                raise _no_list(resource)
             body = partial(entry, form.version)
         else:
             body = resource.encode(entry)
         return await send(call, body, status=status, form=form)
 
     async def list(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
-        form = choose(call.accept)
         options = parse(call.query, watch=False)
+        form = choose(call.accept)
         page = await self.page(resource, options, selection(resource, namespace, options))
         return await self.show_list(call, resource, page, form=form)
 
@@ -99,6 +101,8 @@ class Reader:
             return await send(call, body, form=form)
         head: dict[str, Any]
         if form.shape == "partial":
+            if not form.listed:
+                raise _a_list(resource)
             head = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{form.version}"}
             items = await _each(page.entries, lambda entry: partial(entry, form.version))
         else:
@@ -106,7 +110,9 @@ class Reader:
             items = await _each(page.entries, resource.item)
         metadata = {"continue": "", **page.metadata} if resource.custom and form.shape == "object" else page.metadata
         head["metadata"] = metadata
-        pieces = [orjson.dumps(head)[:-1], b',"items":[', b",".join(items), b"]}"]
+        # Go's nil slice: the list of partial objects is only made when there is one.
+        listed = b"null" if not items and form.shape == "partial" else b"[" + b",".join(items) + b"]"
+        pieces = [orjson.dumps(head)[:-1], b',"items":', listed, b"}"]
         return await send_pieces(call, pieces, form=form)
 
     async def page(self, resource: Resource, options: ListOptions, wanted: Selection) -> Page:
@@ -114,12 +120,13 @@ class Reader:
         collection = self._store.collection(resource.collection)
         revision = self._store.revision
         namespace = wanted.namespace or None
+        # One object by name is looked up, not listed: pages mean nothing then.
+        single = wanted.name is not None and not options.continue_token and bool(namespace or not resource.namespaced)
         start = ""
-        total_from = 0
         if options.continue_token:
+            position = continuing.decode(options.continue_token)
             if options.resource_version not in ("", "0"):
                 raise bad_request("specifying resource version is not allowed when using continue")
-            position = continuing.decode(options.continue_token)
             start = f"{wanted.namespace}/{position.start}" if wanted.namespace else position.start
             if not resource.namespaced:
                 start = "/" + position.start
@@ -131,23 +138,22 @@ class Reader:
                     entries = collection.entries_at(revision, namespace)
                 except Compacted:
                     raise continuing.expired(position) from None
-            total_from = bisect.bisect_left([entry.key.path for entry in entries], start)
         else:
-            if options.revision > revision:
-                raise too_large_version(options.revision, revision)
-            if options.match == "Exact" or (
-                options.limit and options.resource_version not in ("", "0") and not options.match
-            ):
-                revision = options.revision
+            asked = version_of_list(options.resource_version)
+            if asked > revision:
+                raise too_large_version(asked, revision)
+            exact = options.match == "Exact" or (options.limit and not options.match and not single)
+            if exact and asked:
+                revision = asked
                 try:
                     entries = collection.entries_at(revision, namespace)
                 except Compacted as problem:
                     raise too_old(revision, problem.oldest) from None
             else:
                 entries = collection.entries(namespace)
-        limit = 0 if options.resource_version == "0" and not options.match else options.limit
-        entries = entries[total_from:] if total_from else entries
-        found, rest = await _take(entries, wanted, limit)
+        limit = 0 if options.resource_version == "0" or single else options.limit
+        skipped = bisect.bisect_left([entry.key.path for entry in entries], start) if start else 0
+        found, rest = await _take(entries[skipped:] if skipped else entries, wanted, limit)
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}
         if rest:
             last = found[-1].key
@@ -156,6 +162,33 @@ class Reader:
             if not wanted.filters:
                 metadata["remainingItemCount"] = rest
         return Page(found, metadata)
+
+
+_PACKAGES = {"": "core", "events.k8s.io": "core", "internal.apiserver.k8s.io": "apiserverinternal"}
+
+
+def _go_type(resource: Resource, *, many: bool) -> str:
+    """The Go type behind a resource, as some errors show it."""
+    if resource.custom:
+        return "*unstructured.UnstructuredList" if many else "*unstructured.Unstructured"
+    package = _PACKAGES.get(resource.group) or resource.group.partition(".")[0]
+    return f"*{package}.{resource.kind.list_kind if many else resource.kind.kind}"
+
+
+def _a_list(resource: Resource) -> StatusError:
+    shown = _go_type(resource, many=True)
+    return StatusError(
+        406, "NotAcceptable", f"you requested PartialObjectMetadata, but the requested object is a list ({shown})"
+    )
+
+
+def _no_list(resource: Resource) -> StatusError:
+    shown = _go_type(resource, many=False)
+    return StatusError(
+        406,
+        "NotAcceptable",
+        f"you requested PartialObjectMetadataList, but the requested object is not a list ({shown})",
+    )
 
 
 async def _each(entries: list[Entry], encode: Callable[[Entry], bytes]) -> list[bytes]:
@@ -169,20 +202,20 @@ async def _each(entries: list[Entry], encode: Callable[[Entry], bytes]) -> list[
 
 
 async def _take(entries: list[Entry], wanted: Selection, limit: int) -> tuple[list[Entry], int]:
-    """The entries that match, at most `limit` of them, and how many may follow (0: certainly none)."""
+    """The entries that match, at most `limit` of them, and how many follow, matching or not."""
     if not wanted.filters:
         if limit and len(entries) > limit:
             return entries[:limit], len(entries) - limit
         return entries, 0
-    pinned = wanted.fields.value_of("metadata.name")
+    pinned = wanted.name
     found: list[Entry] = []
     for index, entry in enumerate(entries):
         if index % _MATCHES_A_TURN == _MATCHES_A_TURN - 1:
             await asyncio.sleep(0)
         if (pinned is None or entry.key.name == pinned) and wanted.matches(entry):
-            if limit and len(found) == limit:
-                return found, len(entries) - index
             found.append(entry)
+            if len(found) == limit:
+                return found, len(entries) - index - 1
     return found, 0
 
 

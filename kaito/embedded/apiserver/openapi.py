@@ -43,7 +43,7 @@ class OpenApi:
         if name in self._custom:
             return await send(call, self._custom[name])
         if name not in documents.openapi_v3_index():
-            raise page_not_found()
+            return web.Response(status=404, headers=call.answer_headers())
         return await send(call, await asyncio.to_thread(documents.openapi_v3, name))
 
     def _refresh(self) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kaito.embedded.apiserver.errors import bad_request
 from kaito.embedded.apiserver.list_options import ListOptions
 from kaito.embedded.apiserver.resources import Resource, as_text, read_path
-from kaito.embedded.apiserver.selectors import FieldSelector, LabelSelector, parse_field_selector, parse_label_selector
+from kaito.embedded.apiserver.selectors import FieldSelector, LabelSelector
 from kaito.embedded.apiserver.store import Entry, Object
 
 _METADATA = ("metadata.name", "metadata.namespace")
+_OWN_WORDS = frozenset(
+    (
+        *(("", plural) for plural in ("events", "namespaces", "nodes", "pods", "replicationcontrollers", "secrets")),
+        *(("", "services"), ("events.k8s.io", "events"), ("certificates.k8s.io", "certificatesigningrequests")),
+    )
+)
+"""Kinds that refuse an unknown field without saying which ones there are."""
 _BOOLEANS = ("spec.hostNetwork", "spec.unschedulable")  # printed "false" where they are absent
 
 
@@ -29,6 +38,11 @@ class Selection:
         """Whether selectors may leave something out."""
         return bool(self.labels.requirements or self.fields.terms)
 
+    @property
+    def name(self) -> str | None:
+        """The one name that can match, where a field selector says so."""
+        return self.fields.value_of("metadata.name")
+
     def matches(self, entry: Entry) -> bool:
         if self.namespace and entry.key.namespace != self.namespace:
             return False
@@ -41,22 +55,33 @@ class Selection:
 
 
 def selection(resource: Resource, namespace: str, options: ListOptions, *, name: str = "") -> Selection:
-    """Reads the selectors. `name` narrows to one object (a watch on a single one). Raises a 400."""
-    labels = parse_label_selector(options.label_selector)
-    supported = set(resource.kind.selectable_fields) | set(_METADATA[: 2 if resource.namespaced else 1])
-    supported |= set(resource.fields) | set(_METADATA)
-    fields = parse_field_selector(
-        options.field_selector, lambda field: field in supported, lambda field: _unsupported(resource, field)
-    )
+    """What a list or watch is about. `name` narrows it to one object (a watch on a single one). Raises a 400."""
+    supported = {*resource.kind.selectable_fields, *resource.fields, *_METADATA}
+    for field, _, _ in options.fields.terms:
+        if field not in supported:
+            raise bad_request(_unsupported(resource, field))
+    fields = options.fields
     if name:
-        fields = FieldSelector((*fields.terms, ("metadata.name", name, True)))
-    return Selection(namespace, labels, fields, _reader(resource))
+        if fields.terms and fields.value_of("metadata.name") != name:
+            raise bad_request("fieldSelector metadata.name doesn't match requested name")
+        fields = FieldSelector((("metadata.name", name, True),)) if not fields.terms else fields
+    return Selection(namespace, options.labels, fields, _reader(resource))
 
 
 def _unsupported(resource: Resource, field: str) -> str:
-    if resource.custom or len(resource.kind.selectable_fields) > len(_METADATA):
+    """The words for a field that nothing can be selected by; some kinds have their own."""
+    if resource.group_resource == ("batch", "jobs"):
+        return f"field label {_quoted(field)} not supported for Job"
+    if resource.group_resource == ("resource.k8s.io", "resourceslices"):
+        return f"field label not supported for {resource.api_version}, Kind=ResourceSlice: {field}"
+    if resource.custom or resource.group_resource in _OWN_WORDS:
         return f"field label not supported: {field}"
-    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    return f'{_quoted(field)} is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
+def _quoted(text: str) -> str:
+    """Go's %q for what can stand in a query."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _reader(resource: Resource) -> Callable[[Object, str], str]:

@@ -167,31 +167,51 @@ class _Parser:
         token = self._next(values=True)
         if token.kind != "(":
             raise SelectorError(f"unable to parse requirement: found '{token.text}' expected: '('")
-        values: list[str] = []
-        expect_value = True
+        token = self._peek(values=True)
+        if token.kind == ")":
+            self._next()
+            return [""]
+        if token.kind not in ("identifier", ","):
+            raise _unexpected(token, "',', ')' or identifier")
+        values = self._identifiers()
+        closing = self._next(values=True)
+        if closing.kind != ")":
+            raise _unexpected(token, "')'")
+        return values
+
+    def _identifiers(self) -> list[str]:
+        """What stands between the parentheses; an empty place between commas is the empty value."""
+        values: set[str] = set()
         while True:
             token = self._next(values=True)
-            if token.kind == "identifier" and expect_value:
-                values.append(token.text)
-                expect_value = False
+            if token.kind == "identifier":
+                values.add(token.text)
+                after = self._peek(values=True)
+                if after.kind == ")":
+                    return sorted(values)
+                if after.kind != ",":
+                    raise _unexpected(after, "',' or ')'")
             elif token.kind == ",":
-                if expect_value:
-                    values.append("")
-                expect_value = True
-            elif token.kind == ")":
-                if expect_value:
-                    values.append("")
-                return values
+                if not values:
+                    values.add("")
+                after = self._peek(values=True)
+                if after.kind == ")":
+                    return sorted({*values, ""})
+                if after.kind == ",":
+                    self._next(values=True)
+                    values.add("")
             else:
-                raise SelectorError(
-                    f"unable to parse requirement: found '{token.text}', expected: ',', ')' or identifier"
-                )
+                raise _unexpected(token, "',', ')' or identifier")
+
+
+def _unexpected(token: _Token, expected: str) -> SelectorError:
+    return SelectorError(f"unable to parse requirement: found '{token.text}', expected: {expected}")
 
 
 def _check_key(key: str) -> None:
     problems = qualified_name_problems(key)
     if problems:
-        raise SelectorError(f'unable to parse requirement: key: Invalid value: "{key}": {"; ".join(problems)}')
+        raise SelectorError(f'unable to parse requirement: <nil>: Invalid value: "{key}": {"; ".join(problems)}')
 
 
 def _checked(key: str, operator: str, values: Sequence[str]) -> Requirement:
@@ -226,7 +246,7 @@ def qualified_name_problems(name: str) -> list[str]:
             problems.append("prefix part must be non-empty")
         else:
             if len(prefix) > 253:
-                problems.append("prefix part must be no more than 253 bytes")
+                problems.append("prefix part must be no more than 253 characters")
             if not _SUBDOMAIN.fullmatch(prefix):
                 problems.append(
                     "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
@@ -236,7 +256,7 @@ def qualified_name_problems(name: str) -> list[str]:
     if not rest:
         problems.append("name part must be non-empty")
     elif len(rest) > 63:
-        problems.append("name part must be no more than 63 bytes")
+        problems.append("name part must be no more than 63 characters")
     if not _QUALIFIED.fullmatch(rest):
         problems.append(QUALIFIED_NAME_TEXT)
     return problems
@@ -246,7 +266,7 @@ def label_value_problems(value: str) -> list[str]:
     """What is wrong with a label's value (util/validation.IsValidLabelValue)."""
     problems: list[str] = []
     if len(value) > 63:
-        problems.append("must be no more than 63 bytes")
+        problems.append("must be no more than 63 characters")
     if value and not _QUALIFIED.fullmatch(value):
         problems.append(LABEL_VALUE_TEXT)
     return problems
@@ -277,38 +297,38 @@ class FieldSelector:
         return all((read(field) == value) is wanted for field, value, wanted in self.terms)
 
 
-def parse_field_selector(
-    text: str, supported: Callable[[str], bool], unsupported: Callable[[str], str]
-) -> FieldSelector:
-    """Raises a 400 StatusError for text that is no selector and, with `unsupported(field)`, for unknown fields."""
+def parse_field_selector(text: str) -> FieldSelector:
+    """Raises a 400 StatusError for text that is no selector; which fields there are is not asked here."""
     terms: list[tuple[str, str, bool]] = []
-    for part in _split_terms(text):
+    for part in sorted(_split_terms(text)):
         if not part:
             continue
-        field, operator, raw = _split_operator(part)
-        value = _unescape(raw)
-        if not supported(field):
-            raise bad_request(unsupported(field))
-        terms.append((field, value, operator != "!="))
+        field, operator, raw = _split_operator(text, part)
+        terms.append((field, _unescape(raw), operator != "!="))
     return FieldSelector(tuple(terms))
 
 
 def _split_terms(text: str) -> list[str]:
     """Splits at commas that no backslash escapes."""
-    return list(re.split(r"(?<!\\)(?:\\\\)*,", text)) if "\\" in text else text.split(",")
+    if "\\" not in text:
+        return text.split(",")
+    parts, part, escaped = [], "", False
+    for char in text:
+        if char == "," and not escaped:
+            parts.append(part)
+            part = ""
+        else:
+            part += char
+        escaped = char == "\\" and not escaped
+    return [*parts, part]
 
 
-def _split_operator(part: str) -> tuple[str, str, str]:
-    position = 0
-    while position < len(part):
-        if part[position] == "\\":
-            position += 2
-            continue
+def _split_operator(selector: str, part: str) -> tuple[str, str, str]:
+    for position in range(len(part)):
         for operator in ("!=", "==", "="):
             if part.startswith(operator, position):
                 return part[:position], operator, part[position + len(operator) :]
-        position += 1
-    raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
+    raise bad_request(f"invalid selector: '{selector}'; can't understand '{part}'")
 
 
 def _unescape(value: str) -> str:
@@ -321,12 +341,12 @@ def _unescape(value: str) -> str:
         if char == "\\":
             following = value[position + 1 : position + 2]
             if following not in ("\\", ",", "="):
-                raise bad_request(f'invalid field selector: invalid escape sequence: "{char}{following}"')
+                raise bad_request(f"invalid field selector: invalid escape sequence: {char}{following}")
             out.append(following)
             position += 2
             continue
         if char in ",=":
-            raise bad_request(f"invalid field selector: unescaped character in {value!r}: {char}")
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(char)}")
         out.append(char)
         position += 1
     return "".join(out)

@@ -186,7 +186,10 @@ class ApiServer:
         return context
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = call_of(request)
+        try:
+            call = call_of(request)
+        except PlainError as problem:
+            return plain_response(problem)
         response = await self._answer(call, request)
         info = call.info
         self._metrics.count(info.verb, info.group, info.resource, response.status)

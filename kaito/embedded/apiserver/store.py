@@ -171,6 +171,10 @@ class Collection:
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
+    def begin(self, revision: int) -> None:
+        """Lets no watch start before `revision`: nobody was served these objects then."""
+        self.floor = max(self.floor, revision)
+
     def load(self, entry: Entry) -> None:
         """Takes in what the database held; no event."""
         self._entries[entry.key.path] = entry

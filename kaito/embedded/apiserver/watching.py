@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from kaito.embedded.apiserver.answering import to_yaml
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import StatusError, internal, too_large_version, too_old
-from kaito.embedded.apiserver.list_options import parse
+from kaito.embedded.apiserver.list_options import parse, version_of_one
 from kaito.embedded.apiserver.listing import included, partial
-from kaito.embedded.apiserver.negotiating import Format, choose
+from kaito.embedded.apiserver.negotiating import Format, choose, choose_stream
 from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.routing import is_true
 from kaito.embedded.apiserver.selecting import Selection, selection
 from kaito.embedded.apiserver.store import Compacted, Entry, Event, Store
 from kaito.embedded.apiserver.tables import TableWriter
@@ -57,7 +57,7 @@ class _Encoder:
         self._clock = clock
         self._table = TableWriter(resource, form.version, include) if form.shape == "table" else None
         self._columns = True
-        self._shared = form.shape == "object" and not form.yaml
+        self._shared = form.shape == "object"
 
     def event(self, event: Event) -> bytes | None:
         """The frame for a change, None where the selectors hide it."""
@@ -95,8 +95,7 @@ class _Encoder:
         return self.wrap(kind, body)
 
     def wrap(self, kind: str, body: bytes) -> bytes:
-        line = b'{"type":"' + kind.encode() + b'","object":' + body + b"}\n"
-        return b"---\n" + to_yaml(line) if self._form.yaml else line
+        return b'{"type":"' + kind.encode() + b'","object":' + body + b"}\n"
 
     def bookmark(self, revision: int, *, initial: bool = False) -> bytes:
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}
@@ -139,10 +138,13 @@ class Watcher:
                 wake.set()
 
     async def watch(self, call: Call, resource: Resource, namespace: str, name: str = "") -> web.StreamResponse:
-        form = choose(call.accept)
-        options = parse(call.query, watch=True)
+        """`name` watches a single object. Raises what is wrong with the options; a 410 is the stream's only event."""
+        options = parse(call.query, watch=is_true(call.query.get("watch")))
+        choose(call.accept, ("object", "partial") if options.streams else ("object", "table", "partial"))
         wanted = selection(resource, namespace, options, name=name)
-        encoder = _Encoder(resource, wanted, form, included(call), self._clock)
+        revision = version_of_one(options.resource_version)
+        form = choose_stream(call.accept)
+        encoder = _Encoder(resource, wanted, form, included(call) if form.shape == "table" else "", self._clock)
         collection = self._store.collection(resource.collection)
         inbox = _Inbox()
         seconds = options.timeout_seconds or random.randint(_SHORTEST, _LONGEST)
@@ -150,17 +152,17 @@ class Watcher:
         problem: StatusError | None = None
         initial: list[Entry] = []
         send_initial = options.send_initial_events
-        if send_initial and options.revision > self._store.revision:
-            raise too_large_version(options.revision, self._store.revision)
+        if send_initial and revision > self._store.revision:
+            raise too_large_version(revision, self._store.revision)
         backlog: list[Event] = []
         if send_initial or (send_initial is None and options.resource_version in ("", "0")):
             initial = [entry for entry in collection.entries(namespace or None) if wanted.matches(entry)]
-        elif options.resource_version not in ("", "0"):
+        elif revision:
             try:
-                backlog = collection.since(options.revision)
+                backlog = collection.since(revision)
             except Compacted as compacted:
-                problem = too_old(options.revision, compacted.oldest)
-        seen = max(options.revision, self._store.revision if initial or send_initial else 0)
+                problem = too_old(revision, compacted.oldest)
+        seen = max(revision, self._store.revision if initial or send_initial else 0)
         started_at = self._store.revision
         stop = collection.subscribe(inbox.put)
         self._open[inbox.wake] = resource.collection

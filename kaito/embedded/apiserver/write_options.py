@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kaito.embedded.apiserver.errors import Cause, bad_request, invalid_options
-from kaito.embedded.apiserver.routing import FALSE_WORDS
+from kaito.embedded.apiserver.routing import is_true
 
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _MANAGER_BYTES = 128
@@ -54,11 +54,7 @@ def write_options(
 
 
 def _boolean(query: Mapping[str, str], name: str) -> bool | None:
-    text = query.get(name)
-    if text is None or text == "":
-        return None
-    # Conversion of query parameters, looser than ParseBool: everything that is not false counts as true.
-    return text not in FALSE_WORDS
+    return is_true(query[name]) if name in query else None
 
 
 def _manager_causes(manager: str) -> list[Cause]:

@@ -96,9 +96,10 @@ async def _ask(session: aiohttp.ClientSession, url: str, token: str, ask: Ask, d
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         document = _several(raw, answer.headers.get("Content-Type", ""))
-    if ask.method in ("WATCH", _OPENED) and answer.status == 200 and isinstance(document, dict):
-        document = [document]
-    kept = {name: masked(", ".join(answer.headers.getall(name))) for name in HEADERS if name in answer.headers}
+    if ask.method in ("WATCH", _OPENED) and answer.status == 200:
+        document = _events(document)
+    seen = HEADERS if raw else ()  # aiohttp gives a type of content to an empty answer too
+    kept = {name: masked(", ".join(answer.headers.getall(name))) for name in seen if name in answer.headers}
     return Answered([answer.status, kept, comparable(document)], document)
 
 
@@ -110,6 +111,21 @@ def _several(raw: bytes, content_type: str) -> Any:
         return [orjson.loads(line) for line in raw.splitlines()]
     except (orjson.JSONDecodeError, yaml.YAMLError):
         return raw.decode("utf-8", "replace")
+
+
+def _events(document: Any) -> Any:
+    """A watch's events without the bookmarks that time brings; of the others' objects only the metadata is promised."""
+    events = [document] if isinstance(document, dict) else document
+    if not isinstance(events, list):
+        return events
+    kept = []
+    for event in events:
+        if event.get("type") == "BOOKMARK":
+            if "annotations" not in event["object"]["metadata"]:
+                continue
+            event["object"] = {name: event["object"][name] for name in ("kind", "apiVersion", "metadata")}
+        kept.append(event)
+    return kept
 
 
 def _at(document: Any, place: str) -> Any:

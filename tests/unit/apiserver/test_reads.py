@@ -160,10 +160,11 @@ async def test_only_the_first_table_of_a_watch_has_columns(api: Api) -> None:
 
 async def test_one_object_can_be_watched_by_its_name(api: Api) -> None:
     await fill(api, 3)
-    (event,) = await api.events(f"{CONFIGS}/c1?watch=true", 1)
+    (event,) = await api.events(f"{CONFIGS}?watch=true&fieldSelector=metadata.name%3Dc1", 1)
     assert event["object"]["metadata"]["name"] == "c1"
     (old,) = await api.events("/api/v1/watch/namespaces/default/configmaps/c2", 1)
     assert old["object"]["metadata"]["name"] == "c2"
+    assert (await api.get(f"{CONFIGS}/c1?watch=true")).body["kind"] == "ConfigMap"  # no watch, as in the real server
 
 
 async def test_events_are_served_in_both_groups(api: Api) -> None:

@@ -47,7 +47,7 @@ def test_a_label_selector_matches(text: str, matches: bool) -> None:
         ("a,,b", "found ',', expected: identifier after ','"),
         ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
         ("a in b", "unable to parse requirement: found 'b' expected: '('"),
-        ("a in (b", "unable to parse requirement: found '', expected: ',', ')' or identifier"),
+        ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
         ("a>x", "for 'Gt', 'Lt' operators, the value must be an integer"),
         ("-a", "name part must consist of alphanumeric characters"),
         ("a=-b", "a valid label must be an empty string or consist of"),
@@ -62,7 +62,7 @@ def test_a_bad_label_selector_is_a_400_with_the_words_of_kubernetes(text: str, w
 
 @given(st.text(max_size=30))
 def test_any_text_parses_or_is_a_400(text: str) -> None:
-    for parse in (parse_label_selector, lambda t: parse_field_selector(t, lambda _: True, str)):
+    for parse in (parse_label_selector, parse_field_selector):
         try:
             parse(text)
         except StatusError as refused:
@@ -70,12 +70,7 @@ def test_any_text_parses_or_is_a_400(text: str) -> None:
 
 
 def test_a_field_selector_compares_text_and_knows_escapes() -> None:
-    selector = parse_field_selector(r"a=x\,y,b!=z", lambda _: True, str)
+    selector = parse_field_selector(r"a=x\,y,b!=z")
     assert selector.matches(lambda field: {"a": "x,y", "b": "q"}[field])
     assert not selector.matches(lambda field: {"a": "x,y", "b": "z"}[field])
     assert selector.value_of("a") == "x,y"
-
-
-def test_an_unknown_field_is_refused() -> None:
-    with pytest.raises(StatusError, match="field label not supported: nope"):
-        parse_field_selector("nope=1", lambda _: False, lambda field: f"field label not supported: {field}")

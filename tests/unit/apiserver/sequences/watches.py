@@ -37,7 +37,7 @@ def watches(rng: random.Random, seed: int) -> list[Ask]:
 
 
 def _watch(rng: random.Random, place: Place, own: str | None, usable: Any, seconds: str = "1") -> Ask:
-    options: dict[str, Any] = {"timeoutSeconds": seconds if rng.random() < 0.97 else rng.choice(["x", "-1", "1.5"])}
+    options: dict[str, Any] = {"timeoutSeconds": seconds if rng.random() < 0.97 else rng.choice(["x", "", "1.5"])}
     if rng.random() < 0.4:
         own = rng.choice(["a", "!a", "a=1", "a!=1", "b in (2)", "a>1"]) + (f",{own}" if own else "")
     if rng.random() < 0.2:
