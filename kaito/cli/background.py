@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from kaito.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import TIERS, ClusterError, ClusterOptions
+from kaito.cluster.checking import check_startable
 from kaito.cluster.daemon import name_option, start_daemon, stop_daemon
+from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig, read_kubeconfig
 from kaito.cluster.mirrors import MirrorMap, MirrorTargetError
 from kaito.cluster.states import DaemonState, read_state
@@ -42,8 +44,6 @@ def up_command(
     ):
         if value not in choices:
             return _usage(f"{flag} {value}: choose one of: {', '.join(choices)}")
-    if images is not None and not images.is_file():
-        return _usage(f"--images {images}: there is no such file")
     try:
         options = ClusterOptions(
             operator=cast(Literal["kaito", "none"], operator),
@@ -52,8 +52,9 @@ def up_command(
             images=images,
             mirrors=_read_mirrors(mirrors) if mirrors else MirrorMap(),
         )
+        check_startable(tier, options)
         if kubeconfig is not None:
-            read_kubeconfig(kubeconfig)  # Better refused before anything has been started.
+            _check_kubeconfig(kubeconfig)
         clean_up_on_interrupt()
         state = start_daemon(name, tier, options, lambda text: print(f"  {text}", flush=True))
         if kubeconfig is not None and state.kubeconfig:
@@ -71,12 +72,16 @@ def up_command(
 def down_command(name: str, *, purge: bool) -> int:
     """Stop the cluster; fine when it is not running."""
     try:
+        known = ClusterFolder.named(name).root.exists()
         was_running = stop_daemon(name, purge=purge)
     except ValueError as error:
         return _usage(str(error))
     except ClusterError as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
+    if not was_running and not known:
+        print(f"there is no cluster {name}")
+        return 0
     print(f"cluster {name} {'has been stopped' if was_running else 'was not running'}{'; its state is gone' * purge}")
     return 0
 
@@ -135,6 +140,14 @@ def welcome(state: DaemonState) -> list[str]:
         f"  kubectl apply -f {example}    # fill in image and imagePushSecret first",
         "  kubectl get workspace -w",
     ]
+
+
+def _check_kubeconfig(path: Path) -> None:
+    """ValueError where the cluster could not be put into the file: better refused before anything has been started."""
+    try:
+        read_kubeconfig(path)
+    except OSError as error:
+        raise ValueError(f"--kubeconfig {path}: {error.filename}: {error.strerror}") from error
 
 
 def _read_mirrors(path: Path) -> MirrorMap:

@@ -109,7 +109,7 @@ def end_recorded(folder: Path) -> None:
     path = folder / _RECORDS
     if not path.exists():
         return
-    for pid, started in json.loads(path.read_text()):
+    for pid, started in _records(path):
         if start_ticks(pid) == started:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -133,8 +133,16 @@ def assets() -> dict[str, Path]:
 
 def _record(folder: Path, pid: int) -> None:
     path = folder / _RECORDS
-    records = json.loads(path.read_text()) if path.exists() else []
+    records = _records(path) if path.exists() else []
     path.write_text(json.dumps([*records, [pid, start_ticks(pid)]]))
+
+
+def _records(path: Path) -> list[tuple[int, int | None]]:
+    """Process ids with their start times; none from a file that a full disk cut short."""
+    try:
+        return [(int(pid), started) for pid, started in json.loads(path.read_text())]
+    except (ValueError, TypeError):
+        return []
 
 
 def _end_with_parent() -> None:

@@ -48,13 +48,12 @@ def start_daemon(name: str, tier: str, options: ClusterOptions, progress: Progre
             f"cluster {name} is {state.phase} already (pid {state.pid}); end it with: kaito down{name_option(name)}"
         )
     folder.create()
-    kept_tier = folder.settings().get("tier", tier)
-    if kept_tier != tier:
+    kept_tier = folder.tier
+    if kept_tier not in (None, tier):
         raise ClusterError(
             f"cluster {name} was made with --cluster {kept_tier}; "
             f"delete it with `kaito down{name_option(name)} --purge`, or give this one another --name"
         )
-    folder.remember(tier=tier)
     arguments = ["--name", name, "--tier", tier, "--operator", options.operator, "--controllers", options.controllers]
     arguments += ["--provider", options.provider]
     if options.images:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kaito.cluster.base import ClusterError, Tier
 from kaito.embedded.pki import write_private
 
 CLUSTER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -56,6 +57,11 @@ class ClusterFolder:
         return self.root / "etcd"
 
     @property
+    def tier(self) -> Tier | None:
+        """Which tier's state this is; None where there is none yet."""
+        return "embedded" if self.database.exists() else "envtest" if self.etcd.exists() else None
+
+    @property
     def pki(self) -> Path:
         return self.root / "pki"
 
@@ -93,7 +99,7 @@ class ClusterFolder:
         """The admin token and the registry's password, made on first use and kept."""
         path = self.root / "secrets.json"
         if path.exists():
-            return dict(json.loads(path.read_text()))
+            return _read_json(path)
         made = {"admin_token": secrets.token_urlsafe(32), "registry_password": secrets.token_urlsafe(24)}
         write_private(path, json.dumps(made).encode())
         return made
@@ -101,7 +107,7 @@ class ClusterFolder:
     def settings(self) -> dict[str, Any]:
         """What should stay the same over restarts, such as ports."""
         path = self.root / "settings.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        return _read_json(path) if path.exists() else {}
 
     def remember(self, **settings: Any) -> None:
         """Keep settings for the next start."""
@@ -109,3 +115,10 @@ class ClusterFolder:
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(self.settings() | settings))
         os.replace(temporary, path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ClusterError(f"{path} is damaged; delete it and it is made anew") from error

@@ -26,6 +26,7 @@ def merge_kubeconfig(source: Path, *, into: Path, name: str) -> None:
     ):
         merged[key] = [old for old in merged.get(key) or () if old.get("name") != name] + [entry]
     merged["current-context"] = name
+    into = into.resolve()  # A link stays a link.
     temporary = into.with_name(f".{into.name}.new")
     temporary.touch(mode=0o600)
     temporary.write_text(yaml.safe_dump(merged, sort_keys=False))
@@ -50,4 +51,8 @@ def read_kubeconfig(path: Path) -> dict[str, Any]:
     present = {} if present is None else present
     if not isinstance(present, dict) or present.get("kind", "Config") != "Config":
         raise ValueError(f"{path} is not a kubeconfig; name another file with --kubeconfig")
+    for key in ("clusters", "users", "contexts"):
+        entries = present.get(key) or []
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ValueError(f"{path}: {key}: must be a list of mappings; name another file with --kubeconfig")
     return merged | present

@@ -36,7 +36,11 @@ class Presenter(Listener, Protocol):
 def new_record(loaded: LoadedScenario, tier: str) -> RunRecord:
     """A record with nothing in it but what is known before the run."""
     return RunRecord(
-        scenario=loaded.scenario.metadata.name, file=str(loaded.path), tier=tier, environment=_environment()
+        scenario=loaded.scenario.metadata.name,
+        file=str(loaded.path),
+        tier=tier,
+        environment=_environment(),
+        steps=[StepRecord(step.title, step.operation[0]) for step in loaded.scenario.spec.steps],
     )
 
 
@@ -50,7 +54,6 @@ async def run_scenario(
     clock = clock or SystemClock()
     began = clock.monotonic()
     record.began = clock.now().isoformat(timespec="milliseconds")
-    record.steps = [StepRecord(step.title, step.operation[0]) for step in loaded.scenario.spec.steps]
     client = cluster.client("kaito-run")
     namespace = f"{loaded.scenario.metadata.name}-{secrets.token_hex(3)}"
     observer = Observer(client, namespace, record.evidence, presenter, clock)

@@ -169,6 +169,8 @@ def _read(file: Path) -> list[Image]:
         content = yaml.safe_load(file.read_text())
     except OSError as error:
         raise ImageTableError(f"image table {file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ImageTableError(f"image table {file} is not YAML: it is not UTF-8 text") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""

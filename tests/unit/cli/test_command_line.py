@@ -43,6 +43,9 @@ def test_help_imports_nothing_heavy() -> None:
         (["up", "--cluster", "moon"], "--cluster moon"),
         (["up", "--operator", "other"], "--operator other"),
         (["up", "--images", "nowhere.yaml"], "nowhere.yaml"),
+        (["up", "--images", "/"], "image table / cannot be read: Is a directory"),
+        (["up", "--provider", "moon"], "--provider moon: there is no such provider; choose one of: fake-gpu"),
+        (["up", "--kubeconfig", "/"], "--kubeconfig /: /: Is a directory"),
         (["up", "--mirrors", "nowhere.yaml"], "nowhere.yaml"),
         (["status", "-o", "xml"], "choose text or json"),
         (["status", "--name", "../x"], "is not a cluster name"),
@@ -159,7 +162,23 @@ def test_status_and_down_of_no_cluster_say_so() -> None:
     assert json.loads(status.output)["running"] is False
     down = runner.invoke(app, ["down"])
     assert down.exit_code == 0
-    assert "was not running" in down.output
+    assert down.output == "there is no cluster default\n"
+
+
+def test_a_tier_that_this_machine_lacks_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    result = runner.invoke(app, ["up", "--cluster", "envtest"])
+    assert result.exit_code == 1
+    assert "set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver" in result.output
+    assert not (tmp_path / "state").exists()
+    out = tmp_path / "out"
+    scenario = str(Path(__file__).parents[3] / "scenarios/base-inference.yaml")
+    ran = console_script("pass", "run", scenario, "--cluster", "envtest", "--out", str(out), stdout=subprocess.PIPE)
+    assert ran.returncode == 1
+    assert "failed: 0 of 3 steps" in ran.stdout
+    assert "reason:  the envtest tier needs etcd" in ran.stdout
 
 
 def test_snapshot_of_no_cluster_says_so(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from kaito.cluster.base import ClusterError, ClusterOptions
+from kaito.cluster.binaries import end_recorded
 from kaito.cluster.daemon import clear_abandoned, start_daemon
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig
@@ -47,9 +48,29 @@ def test_a_cluster_is_not_started_as_another_tier(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     folder = ClusterFolder.named("mine")
     folder.create()
-    folder.remember(tier="embedded")
+    folder.database.touch()
     with pytest.raises(ClusterError, match="was made with --cluster embedded"):
         start_daemon("mine", "envtest", ClusterOptions(), print)
+
+
+def test_a_start_that_failed_before_there_was_any_state_decides_no_tier(tmp_path: Path) -> None:
+    folder = ClusterFolder(tmp_path)
+    folder.remember(api_port=1)
+    assert folder.tier is None
+    folder.etcd.mkdir()
+    assert folder.tier == "envtest"
+
+
+@pytest.mark.parametrize("text", ["", "[", "5", "\0"])
+def test_a_file_that_a_full_disk_cut_short_is_named(tmp_path: Path, text: str) -> None:
+    folder = ClusterFolder(tmp_path)
+    for name, read in (("settings.json", folder.settings), ("secrets.json", folder.secrets)):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ClusterError, match=rf"{name} is damaged; delete it"):
+            read()
+    (tmp_path / "processes.json").write_text(text)
+    end_recorded(tmp_path)
+    assert not (tmp_path / "processes.json").exists()
 
 
 def test_relative_mirrors_are_found_beside_their_file_and_missing_ones_named(tmp_path: Path) -> None:
@@ -105,7 +126,15 @@ def test_merging_a_kubeconfig_keeps_the_other_clusters(tmp_path: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("text", ["[]", "kind: Pod", "a: ["])
+def test_a_kubeconfig_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path / "ours", "https://127.0.0.1:1", b"CA", "token")
+    (tmp_path / "link").symlink_to("config")
+    merge_kubeconfig(tmp_path / "ours", into=tmp_path / "link", name="x")
+    assert (tmp_path / "link").is_symlink()
+    assert yaml.safe_load((tmp_path / "config").read_text())["current-context"] == "x"
+
+
+@pytest.mark.parametrize("text", ["[]", "kind: Pod", "a: [", "users: 5", "contexts: [a]"])
 def test_a_file_that_is_no_kubeconfig_is_left_alone(tmp_path: Path, text: str) -> None:
     write_kubeconfig(tmp_path / "ours", "https://127.0.0.1:1", b"CA", "token")
     target = tmp_path / "other"
