@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_LIBRARIES = ("aiohttp", "orjson", "cryptography", "jsonschema-rs", "common-expression-language")
+_LIBRARIES = ("aiohttp", "orjson", "cryptography", "jsonschema-rs")
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from kaito.embedded.apiserver.custom_validation import validate
 from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.ownership import Ownership
@@ -27,7 +26,6 @@ class CustomVersion:
     schema: StructuralSchema
     status: bool
     """Whether status is a subresource of its own."""
-    scale: dict[str, Any] | None
     columns: PrinterColumns
     raw_schema: Mapping[str, Any]
 
@@ -39,6 +37,7 @@ class CustomStrategy:
         self._version = version
         self._kind = version.kind
         self.raw_schema = version.raw_schema
+        self._warnings: list[str] = []
         self._ownership = Ownership(version.kind, custom_shape(version.schema.root), custom=True)
 
     def decode(self, obj: Object) -> Decoded:
@@ -79,14 +78,17 @@ class CustomStrategy:
 
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
         found = validate_object_meta(obj, namespaced=self._kind.namespaced)
-        return validate(self._version.schema, obj, None, self._version.scale, found)
+        self._warnings, causes = [], self._version.schema.validate(obj, None, found).causes
+        return causes
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> Sequence[CauseLike]:
-        found = validate_object_meta_update(new, old)
-        return validate(self._version.schema, new, old, self._version.scale, found)
+        verdict = self._version.schema.validate(new, old, validate_object_meta_update(new, old))
+        self._warnings = verdict.warnings
+        return verdict.causes
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
-        return []
+        """Those of the validation right before: evaluating rules twice would double the cost of a write."""
+        return self._warnings
 
     def merge_patch_strategically(self, original: Object, patch: Object) -> Object | None:
         return None

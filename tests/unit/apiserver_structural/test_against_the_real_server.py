@@ -26,7 +26,7 @@ def expect_answer(schema: StructuralSchema, spec: Json, old: Json | None, answer
     unknown = schema.prune(obj)
     schema.default(obj)
     stored = None if old is None else schema.default({**obj, "spec": copy.deepcopy(old)})
-    causes = schema.validate(obj, stored)
+    causes = schema.validate(obj, stored).causes
     found = sorted((cause.field, cause.message, cause.reason) for cause in causes)
     wanted = sorted((cause["field"], cause["message"], cause["reason"]) for cause in answer.get("causes", []))
     assert found == wanted

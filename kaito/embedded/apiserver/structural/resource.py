@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.structural import defaulting, embedded, pruning, rules, scaling, validation
@@ -20,12 +21,19 @@ NOT_CHECKED: Final = Cause(
 )
 
 
+class Verdict(NamedTuple):
+    """What forbids an object, and what is to be warned of: rules that an unchanged part does not follow."""
+
+    causes: list[Cause]
+    warnings: list[str]
+
+
 class StructuralSchema:
     """A compiled `openAPIV3Schema`. Immutable; `default` and `prune` change the object they are given."""
 
     def __init__(self, schema: Json, scale: Json | None = None) -> None:
         self._scale = scale
-        self.root: Node = compile_node(schema or {"x-kubernetes-preserve-unknown-fields": True})
+        self.root: Node = compile_node(schema or {"x-kubernetes-preserve-unknown-fields": True}, is_resource=True)
 
     def default(self, obj: Json) -> Json:
         """Fills in defaults and drops nulls that may not be, in place; returns the object."""
@@ -37,19 +45,24 @@ class StructuralSchema:
         """Removes unknown members in place; returns their paths (`spec.foo`, `spec.items[0].bar`), sorted."""
         return pruning.prune(self.root, obj, is_resource=True)
 
-    def validate(self, obj: Json, old: Json | None = None) -> list[Cause]:
-        """Everything wrong with a whole object, metadata apart. With `old` (update), unchanged values pass."""
+    def validate(self, obj: Json, old: Json | None = None, found: Sequence[Cause] = ()) -> Verdict:
+        """What is wrong with an object: schema, scale, embedded objects, list invariants, and rules only where nothing
+        before them makes their evaluation meaningless.
+
+        `found` is what is wrong with the metadata: that too can make the rules unchecked. With `old` (update),
+        unchanged values pass.
+        """
         before: Any = ABSENT if old is None else old
-        causes = validation.check(self.root, obj, "", before)
+        causes = [*found, *validation.check(self.root, obj, "", before)]
         causes += scaling.check(self._scale, obj)
         causes += embedded.check(self.root, obj, "", before)
         causes += validation.check_lists(self.root, obj, "", before)
-        if self.root.any_rules:
-            if any(cause.reason in BLOCKING for cause in causes):
-                causes.append(NOT_CHECKED)
-            else:
-                causes += rules.evaluate(self.root, obj, "", before)
-        return causes
+        if not self.root.any_rules:
+            return Verdict(causes, [])
+        if any(cause.reason in BLOCKING for cause in causes):
+            return Verdict([*causes, NOT_CHECKED], [])
+        broken, ratcheted = rules.evaluate(self.root, obj, before)
+        return Verdict([*causes, *broken], [f"{cause.field}: {cause.message}" for cause in ratcheted])
 
 
 def compile(schema: Json, scale: Json | None = None) -> StructuralSchema:

@@ -1,186 +1,187 @@
-"""CEL rules of custom resources: x-kubernetes-validations."""
+"""CEL rules of custom resources: x-kubernetes-validations (apiextensions-apiserver/pkg/apiserver/schema/cel)."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
-from kaito.embedded.apiserver.schemas import times
-from kaito.embedded.apiserver.structural import cel_engine
-from kaito.embedded.apiserver.structural.durations import parse_duration
-from kaito.embedded.apiserver.structural.functions import FUNCTIONS, unknown_calls
+from kaito.embedded.apiserver.structural.binding import bound
+from kaito.embedded.apiserver.structural.cel.compiling import Compiled, ProgramError, compile_expression
+from kaito.embedded.apiserver.structural.cel.errors import NO_SUCH_OVERLOAD, CompileError, EvaluationError
+from kaito.embedded.apiserver.structural.cel.types import optional_of
+from kaito.embedded.apiserver.structural.cel.values import NONE, Optional
+from kaito.embedded.apiserver.structural.declared_types import Declared, declare
 from kaito.embedded.apiserver.structural.schema import ABSENT, Node, Rule
-from kaito.embedded.apiserver.structural.validation import correlated, same, type_name
+from kaito.embedded.apiserver.structural.schema_paths import normalized
+from kaito.embedded.apiserver.structural.validation import correlated, same
 
-cel = cel_engine.load()
 PREFIXES: Final = {
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
 }
-# CEL names of members that are no identifiers (k8s.io/apiserver/pkg/cel/escaping.go).
-ESCAPES: Final = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
-RESERVED: Final = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
-IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-/]*\Z")
+LONGEST_MESSAGE: Final = 5 * 1024
 
 
 class RuleError(ValueError):
     """The rule cannot be compiled; the message says why."""
 
 
-def compile_program(expression: str) -> Any:
-    """Raises RuleError for an expression that the CEL library or this server does not know."""
-    if missing := unknown_calls(expression):
-        name = missing[0]
-        at = re.search(rf"\b{name}\s*\(", expression)
-        column = at.start() + len(name) if at else 0
-        pointer = "." * column + "^"
-        place = f"ERROR: <input>:1:{column + 1}: undeclared reference to '{name}' (in container '')"
-        raise RuleError(f"{place}\n | {expression}\n | {pointer}")
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One rule, ready to be evaluated."""
+
+    rule: Rule
+    compiled: Compiled
+    message: Compiled | None
+    path: str
+
+    @property
+    def is_transition(self) -> bool:
+        return "oldSelf" in self.compiled.names
+
+
+def compile_rule(text: str, declared: Declared, *, optional_old_self: bool) -> Compiled:
+    """A rule or message of a schema whose type is `declared`. Raises RuleError."""
+    old = optional_of(declared.type) if optional_old_self else declared.type
+    variables = {"self": declared.type, "oldSelf": old}
     try:
-        return cel.compile(expression)
-    except Exception as error:  # the library raises ValueError and, for some inputs, its own panics
-        text = str(error)
-        text = text[text.find("ERROR: ") :] if "ERROR: " in text else text
-        raise RuleError(text.replace("\n| ", "\n | ")) from error
+        return compile_expression(text, variables, declared.objects(), declared.size_at)
+    except CompileError as problem:
+        raise RuleError(f"compilation failed: {problem}") from None
+    except ProgramError as problem:
+        raise RuleError(f"program instantiation failed: {problem}") from None
 
 
-def evaluate(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
-    """The causes of every rule below `node` that does not hold. `old` is the stored counterpart, ABSENT on create."""
-    causes: list[Cause] = []
-    if not node.any_rules or value is None:
-        return causes
-    # What did not change cannot be wrong now, except for rules that look at the change. Most writes change the status
-    # only, and an evaluation costs more than this comparison.
-    asked = node.rules
-    if asked and _unchanged(value, old):
-        asked = tuple(rule for rule in asked if rule.is_transition)
-    if asked:
-        self_value, old_value = _bound(node, value), ABSENT if old is ABSENT else _bound(node, old)
-        for rule in asked:
-            if cause := _check(rule, value, path, self_value, old_value):
-                causes.append(cause)
-    if isinstance(value, dict):
-        before = old if isinstance(old, dict) else {}
-        for key in sorted(value):
-            child = node.child(key)
-            if child is not None and child.any_rules:
-                here = f"{path}.{key}" if path else key
-                causes += evaluate(child, value[key], here, before.get(key, ABSENT))
-    elif isinstance(value, list) and node.items is not None and node.items.any_rules:
-        for index, item in enumerate(value):
-            causes += evaluate(node.items, item, f"{path}[{index}]", correlated(node, item, old))
-    return causes
+def evaluate(node: Node, value: Any, old: Any = ABSENT) -> tuple[list[Cause], list[Cause]]:
+    """The rules at and below the root that do not hold, and those that need not hold: what they look at did not change.
+
+    `old` is the stored object, ABSENT on create. The latter become warnings.
+    """
+    walk = _Walk()
+    walk.visit(node, value, "", old, old, unchanged=False)
+    return walk.causes, walk.ratcheted
 
 
-def _unchanged(value: Any, old: Any) -> bool:
-    return value is old or (old is not ABSENT and value == old and same(value, old))
+class _Walk:
+    def __init__(self) -> None:
+        self.causes: list[Cause] = []
+        self.ratcheted: list[Cause] = []
+
+    def visit(self, node: Node, value: Any, path: str, old: Any, correlate: Any, *, unchanged: bool) -> None:
+        """`old` is what oldSelf means, `correlate` the counterpart by which an unchanged value is known; both may be
+        ABSENT. `unchanged`: the nearest ancestor with a counterpart equals it."""
+        if not node.any_rules or value is None:
+            return
+        if correlate is not ABSENT:
+            unchanged = value is correlate or (value == correlate and same(value, correlate))
+        if node.rules:
+            self._check(node, value, path, old, unchanged=unchanged)
+        if isinstance(value, dict):
+            before = old if isinstance(old, dict) else {}
+            beside = correlate if isinstance(correlate, dict) else {}
+            for key in sorted(value):
+                child = node.child(key)
+                if child is not None and child.any_rules:
+                    here = member_path(node, path, key)
+                    pair = before.get(key, ABSENT), beside.get(key, ABSENT)
+                    self.visit(child, value[key], here, *pair, unchanged=unchanged)
+        elif isinstance(value, list) and node.items is not None and node.items.any_rules:
+            for index, item in enumerate(value):
+                counterpart = correlated(node, item, old)
+                self.visit(node.items, item, f"{path}[{index}]", counterpart, counterpart, unchanged=unchanged)
+
+    def _check(self, node: Node, value: Any, path: str, old: Any, *, unchanged: bool) -> None:
+        if node.programs is None:
+            node.programs = _programs(node)
+        old = ABSENT if old is None else old
+        before: Any = ABSENT
+        variables: dict[str, Any] | None = None
+        for program in node.programs:
+            rule = program.rule
+            if program.is_transition and old is ABSENT and not rule.optional_old_self:
+                continue
+            if variables is None:
+                variables = {"self": bound(node, value)}
+            if program.is_transition:
+                if before is ABSENT and old is not ABSENT:
+                    before = bound(node, old)
+                given = {**variables, "oldSelf": _old_self(before, optional=rule.optional_old_self)}
+            else:
+                given = variables
+            cause, is_error = _failure(program, node, path, given)
+            if cause is not None:
+                quiet = unchanged and not program.is_transition and not is_error
+                (self.ratcheted if quiet else self.causes).append(cause)
 
 
-def _check(rule: Rule, value: Any, path: str, self_value: Any, old_value: Any) -> Cause | None:
-    if rule.is_transition and old_value is ABSENT and not rule.optional_old_self:
-        return None
-    variables = {"self": self_value}
-    if rule.optional_old_self:
-        variables["oldSelf"] = cel.OptionalValue.none() if old_value is ABSENT else cel.OptionalValue.of(old_value)
-    elif rule.is_transition:
-        variables["oldSelf"] = old_value
-    where = (path + rule.field_path).lstrip(".") if rule.field_path else path
-    context = cel.Context(variables=variables, functions=FUNCTIONS)
+def member_path(node: Node, path: str, key: str) -> str:
+    """The path of a member: `.key` for a property, `[key]` for one of a map."""
+    if key in node.properties:
+        return f"{path}.{key}" if path else key
+    return f"{path}[{key}]"
+
+
+def _old_self(before: Any, *, optional: bool) -> Any:
+    if not optional:
+        return before
+    return NONE if before is ABSENT else Optional(True, before)
+
+
+def _programs(node: Node) -> list[Program]:
+    declared = declare(node.source, is_resource=node.is_resource)
+    if declared is None:
+        return []
+    declared = declared.named("self")
+    found = []
+    for rule in node.rules:
+        if not rule.rule.strip():
+            continue
+        made = compile_rule(rule.rule, declared, optional_old_self=rule.optional_old_self)
+        message = None
+        if rule.message_expression:
+            message = compile_rule(rule.message_expression, declared, optional_old_self=rule.optional_old_self)
+        path = normalized(node.source, rule.field_path) if rule.field_path else ""
+        found.append(Program(rule, made, message, path))
+    return found
+
+
+def _failure(program: Program, node: Node, path: str, variables: Mapping[str, Any]) -> tuple[Cause | None, bool]:
+    """What is wrong, and whether that is an error of the evaluation rather than a rule that does not hold."""
+    rule, kind = program.rule, node.type
     try:
-        if rule.program is None:
-            rule.program = compile_program(rule.rule)
-        if rule.program.execute(context) is True:
-            return None
-    except Exception as error:  # CEL evaluation errors have no common base
-        message = f"rule evaluation error: {error}: {rule.rule}"
-        return Cause(where or "<nil>", f'Invalid value: "{type_name(value)}": {message}')
-    return _cause(rule, where, value, _message(rule, context))
+        if program.compiled.program(variables) is True:
+            return None, False
+    except EvaluationError as problem:
+        text = rule.message.strip() or rule.rule.strip()
+        if str(problem).startswith(NO_SUCH_OVERLOAD):
+            reason = "call arguments did not match a supported operator, function or macro signature for rule"
+            detail = f"'{problem}': {reason}: {text}"
+        else:
+            detail = f"{problem} evaluating rule: {text}"
+        return Cause(path or "<nil>", f'Invalid value: "{kind}": {detail}'), True
+    where = path + program.path if path else program.path.lstrip(".")
+    detail = _message(program, variables) or rule.message.strip() or f"failed rule: {rule.rule.strip()}"
+    return _cause(rule.reason, where or "<nil>", kind, detail), False
 
 
-def _message(rule: Rule, context: Any) -> str:
-    if rule.message_expression:
-        try:
-            if rule.message_program is None:
-                rule.message_program = compile_program(rule.message_expression)
-            text = rule.message_program.execute(context)
-        except Exception:  # a message that cannot be made is replaced, as the real server does
-            text = ""
-        if isinstance(text, str) and text.strip() and "\n" not in text:
-            return text
-    return rule.message or f"failed rule: {' '.join(rule.rule.split())}"
+def _message(program: Program, variables: Mapping[str, Any]) -> str:
+    """What the message expression says; empty where it cannot be used, as on the real server."""
+    if program.message is None:
+        return ""
+    try:
+        text = program.message.program(variables)
+    except EvaluationError:
+        return ""
+    text = text.strip() if isinstance(text, str) else ""
+    return "" if "\n" in text or len(text.encode()) > LONGEST_MESSAGE else text
 
 
-def _cause(rule: Rule, where: str, value: Any, message: str) -> Cause:
-    prefix = PREFIXES.get(rule.reason)
+def _cause(reason: str, where: str, kind: str, detail: str) -> Cause:
+    if reason == "FieldValueDuplicate":
+        return Cause(where, f'Duplicate value: "{kind}"', reason)
+    prefix = PREFIXES.get(reason)
     if prefix is None:
-        word = "Duplicate value" if rule.reason == "FieldValueDuplicate" else "Invalid value"
-        prefix = f'{word}: "{type_name(value)}": ' if word == "Invalid value" else f'{word}: "{type_name(value)}"'
-        if word == "Duplicate value":
-            return Cause(where or "<nil>", prefix, rule.reason)
-    return Cause(where or "<nil>", f"{prefix}{message}", rule.reason)
-
-
-def _bound(node: Node, value: Any) -> Any:
-    """The value as rules see it: times and durations typed, member names made identifiers."""
-    if isinstance(value, dict):
-        bound = {}
-        for key, item in value.items():
-            child = node.properties.get(key)
-            if child is not None:
-                bound[escape(key)] = _bound(child, item)
-            elif node.additional is not None:
-                bound[key] = _bound(node.additional, item)
-            elif node.preserve or key in ("apiVersion", "kind", "metadata"):
-                bound[key] = item
-        return bound
-    if isinstance(value, list) and node.items is not None:
-        return [_bound(node.items, item) for item in value]
-    if isinstance(value, str) and node.format in ("date-time", "date", "duration"):
-        return _typed(node.format, value)
-    if isinstance(value, int) and not isinstance(value, bool) and node.type == "number":
-        return float(value)
-    return value
-
-
-def _typed(name: str, value: str) -> Any:
-    if name == "duration":
-        return parse_duration(value) or value
-    try:
-        return times.parse(value if name == "date-time" else f"{value}T00:00:00Z")
-    except times.TimeError:
-        return value
-
-
-def escape(name: str) -> str:
-    """The CEL identifier of a member: `a-b` -> `a__dash__b`, `in` -> `__in__`."""
-    if name in RESERVED:
-        return f"__{name}__"
-    if IDENTIFIER.match(name):
-        for plain, escaped in ESCAPES:
-            name = name.replace(plain, escaped)
-    return name
+        return Cause(where, f'Invalid value: "{kind}": {detail}', reason)
+    return Cause(where, f"{prefix}{detail}", reason)

@@ -17,7 +17,7 @@ ABSENT: Final = object()
 
 @dataclass(slots=True, eq=False)
 class Rule:
-    """One entry of x-kubernetes-validations; `program` is compiled when it is first evaluated."""
+    """One entry of x-kubernetes-validations."""
 
     rule: str
     message: str = ""
@@ -25,12 +25,6 @@ class Rule:
     reason: str = "FieldValueInvalid"
     field_path: str = ""
     optional_old_self: bool = False
-    program: Any = None
-    message_program: Any = None
-
-    @property
-    def is_transition(self) -> bool:
-        return "oldSelf" in self.rule
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +65,11 @@ class Node:
     list_keys: tuple[str, ...] = ()
     map_type: str = ""
     rules: tuple[Rule, ...] = ()
+    source: Json = field(default_factory=dict)
+    """The schema itself, where it has rules: their types come from it."""
+    is_resource: bool = False
+    programs: Any = None
+    """The rules compiled, once they have been evaluated."""
     # What lies in the subtree, so that walks can skip it.
     any_rules: bool = False
     any_lists: bool = False
@@ -81,7 +80,7 @@ class Node:
         return self.properties.get(key) or self.additional
 
 
-def compile_node(schema: Json) -> Node:
+def compile_node(schema: Json, *, is_resource: bool = False) -> Node:
     """Compiles one schema and what is below it. Raises ValueError for a pattern that cannot be compiled."""
     additional = schema.get("additionalProperties")
     node = Node(
@@ -119,6 +118,8 @@ def compile_node(schema: Json) -> Node:
         list_keys=tuple(schema.get("x-kubernetes-list-map-keys") or ()),
         map_type=schema.get("x-kubernetes-map-type", ""),
         rules=tuple(compile_rule(rule) for rule in schema.get("x-kubernetes-validations") or ()),
+        source=schema if schema.get("x-kubernetes-validations") else {},
+        is_resource=is_resource or bool(schema.get("x-kubernetes-embedded-resource")),
     )
     children = [*node.properties.values(), *filter(None, (node.additional, node.items))]
     node.any_rules = bool(node.rules) or any(child.any_rules for child in children)

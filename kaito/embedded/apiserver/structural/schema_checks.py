@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
-from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, not_supported, required, shown
+from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, not_supported, required
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.structural import validation
-from kaito.embedded.apiserver.structural.functions import LITERAL
-from kaito.embedded.apiserver.structural.rules import RESERVED, RuleError, compile_program
+from kaito.embedded.apiserver.structural.rule_checks import RuleChecks
 from kaito.embedded.apiserver.structural.schema import compile_node, go_pattern
-from kaito.embedded.apiserver.structural.schema_paths import member, resolves
 
 Json = dict[str, Any]
 TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
-REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 UNSUPPORTED: Final = ("$ref", "definitions", "dependencies", "patternProperties", "additionalItems", "deprecated")
 # What may stand below allOf, anyOf, oneOf and not: checks of values only.
 STRUCTURE: Final = (
     "type", "description", "title", "default", "additionalProperties", "nullable",
     "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource", "x-kubernetes-int-or-string",
 )  # fmt: skip
-CHAIN: Final = re.compile(r"\b(self|oldSelf)((?:\.[A-Za-z_]\w*)+)(\s*\()?")
 
 
 def check_schema(schema: Json, path: str) -> list[Cause]:
@@ -36,7 +31,9 @@ def check_schema(schema: Json, path: str) -> list[Cause]:
     if metadata is not None and set(metadata.get("properties") or ()) - {"name", "generateName"}:
         detail = "must not specify anything other than name and generateName, but metadata is implicitly specified"
         causes.append(forbidden(f"{path}.properties[metadata]", detail))
-    return causes
+    rules = RuleChecks()
+    causes += rules.texts(schema, path)
+    return causes or rules.expressions(schema, path)
 
 
 def _check_node(schema: Json, path: str) -> list[Cause]:
@@ -59,7 +56,7 @@ def _check_node(schema: Json, path: str) -> list[Cause]:
     causes += _check_children(schema, path)
     if "default" in schema and not causes:
         causes += _check_default(schema, f"{path}.default")
-    return causes + _check_rules(schema, path)
+    return causes
 
 
 def _check_pattern(pattern: str, path: str) -> list[Cause]:
@@ -165,71 +162,3 @@ def _check_default(schema: Json, path: str) -> list[Cause]:
         Cause(path if cause.field in ("", "<nil>") else f"{path}.{cause.field}", cause.message, cause.reason)
         for cause in found
     ]
-
-
-def _check_rules(schema: Json, path: str) -> list[Cause]:
-    causes: list[Cause] = []
-    for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        here = f"{path}.x-kubernetes-validations[{index}]"
-        text = rule.get("rule", "")
-        if not text.strip():
-            causes.append(required(f"{here}.rule", "rule is not specified"))
-            continue
-        reason = rule.get("reason")
-        if reason is not None and reason not in REASONS:
-            causes.append(not_supported(f"{here}.reason", reason, REASONS))
-        where = rule.get("fieldPath") or ""
-        if where and not resolves(schema, where):
-            causes.append(invalid(f"{here}.fieldPath", where, "must be a valid path"))
-        for field, expression in (("rule", text), ("messageExpression", rule.get("messageExpression") or "")):
-            if expression and (problem := _expression_problem(expression, schema, path)):
-                detail = (
-                    f"{'compilation failed' if field == 'rule' else 'messageExpression compilation failed'}: {problem}"
-                )
-                message = f"Invalid value: {shown(_internal_rule(rule))}: {detail}"
-                causes.append(Cause(f"{here}.{field}", message))
-    return causes
-
-
-def _internal_rule(rule: Json) -> Json:
-    return {
-        "Rule": rule.get("rule", ""),
-        "Message": rule.get("message", ""),
-        "MessageExpression": rule.get("messageExpression", ""),
-        "Reason": rule.get("reason"),
-        "FieldPath": rule.get("fieldPath", ""),
-        "OptionalOldSelf": rule.get("optionalOldSelf"),
-    }
-
-
-def _expression_problem(expression: str, schema: Json, path: str) -> str | None:
-    try:
-        compile_program(expression)
-    except RuleError as error:
-        return str(error)
-    root = path.endswith(".openAPIV3Schema")
-    plain = LITERAL.sub(lambda m: '"' + " " * (len(m[0]) - 2) + '"', expression)
-    for found in CHAIN.finditer(plain):
-        at, current = found.end(1), schema
-        parts = found[2][1:].split(".")
-        for index, name in enumerate(parts):
-            called = found[3] is not None and index == len(parts) - 1
-            if called or current.get("type") != "object":
-                break
-            if (root or current.get("x-kubernetes-embedded-resource")) and name in ("metadata", "apiVersion", "kind"):
-                break
-            following = member(current, _unescaped(name))
-            if following is None:
-                pointer = "." * at + "^"
-                return f"ERROR: <input>:1:{at + 1}: undefined field '{name}'\n | {expression}\n | {pointer}"
-            current, at = following, at + 1 + len(name)
-    return None
-
-
-def _unescaped(name: str) -> str:
-    """The member that a CEL identifier stands for."""
-    if name.startswith("__") and name.endswith("__") and name[2:-2] in RESERVED:
-        return name[2:-2]
-    for escaped, plain in (("__dash__", "-"), ("__dot__", "."), ("__slash__", "/"), ("__underscores__", "__")):
-        name = name.replace(escaped, plain)
-    return name

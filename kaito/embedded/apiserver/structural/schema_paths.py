@@ -6,30 +6,82 @@ import re
 from typing import Any, Final
 
 Json = dict[str, Any]
-PART: Final = re.compile(r"\.([A-Za-z_$][\w$-]*)|\['((?:[^'\\]|\\.)*)'\]")
+_TOKEN: Final = re.compile(r"'(?:[^'\\]|\\.)*'|[.\[\]]|[^.\[\]]+", re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES: Final = {
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "'": "'", "\\": "\\",
+}  # fmt: skip
 
 
-def member(schema: Json, name: str) -> Json | None:
-    """The schema of a member; None where it is not declared, an open one where anything goes."""
-    found: Json | None = (schema.get("properties") or {}).get(name)
-    if found is not None:
-        return found
-    additional = schema.get("additionalProperties")
+class PathError(ValueError):
+    """The path leads nowhere; the message says why, in the real server's words."""
+
+
+def resolve(schema: Json, path: str, *, arrays: bool = True) -> tuple[str, Json]:
+    """`.spec.a` or `.spec['a']` in normal form (`.spec.a`, `.labels[a]`), and the schema it leads to. Raises PathError.
+
+    Only members of objects and maps can be named; `arrays`: whether `['a']` may be written.
+    """
+    tokens = _TOKEN.findall(path)
+    where, at = "", 0
+
+    def following() -> str:
+        nonlocal at
+        at += 1
+        if at >= len(tokens):
+            raise PathError("unexpected end of JSON path")
+        return str(tokens[at])
+
+    while at < len(tokens):
+        token = tokens[at]
+        if token == "[":  # noqa: S105
+            if not arrays:
+                raise PathError("array notation is not allowed")
+            quoted = following()
+            if len(quoted) < 2 or not (quoted[0] == quoted[-1] == "'"):
+                raise PathError(f"expected single quoted string but got {quoted}")
+            where, schema = _step(where, schema, _unescaped(quoted[1:-1]))
+            if (closing := following()) != "]":
+                raise PathError(f"expected ] but got {closing}")
+        elif token == ".":  # noqa: S105
+            where, schema = _step(where, schema, following())
+        else:
+            raise PathError(f"expected [ or . but got: {token}")
+        at += 1
+    return where, schema
+
+
+def _step(where: str, schema: Json, name: str) -> tuple[str, Json]:
+    properties, additional = schema.get("properties"), schema.get("additionalProperties")
+    if properties:
+        if name not in properties:
+            raise PathError("does not refer to a valid field")
+        return f"{where}.{name}", properties[name]
     if isinstance(additional, dict):
-        return additional
-    return {} if schema.get("x-kubernetes-preserve-unknown-fields") or additional is True else None
+        return f"{where}[{name}]", additional
+    raise PathError("does not refer to a valid field")
+
+
+def _unescaped(text: str) -> str:
+    def plain(found: re.Match[str]) -> str:
+        if found[1] not in _ESCAPES:
+            raise PathError(f"invalid string literal: invalid escape char {found[0]}")
+        return _ESCAPES[found[1]]
+
+    return _ESCAPE.sub(plain, text)
 
 
 def resolves(schema: Json, path: str) -> bool:
-    """Whether `.spec.a` or `.spec['a']` leads to a declared field."""
-    at, current = 0, schema
-    while at < len(path):
-        found = PART.match(path, at)
-        if found is None:
-            return False
-        name = found[1] if found[1] is not None else found[2]
-        following = (current.get("properties") or {}).get(name)
-        if following is None:
-            return False
-        current, at = following, found.end()
+    try:
+        resolve(schema, path)
+    except PathError:
+        return False
     return bool(path)
+
+
+def normalized(schema: Json, path: str) -> str:
+    """The path in normal form; as it is where it leads nowhere."""
+    try:
+        return resolve(schema, path.strip())[0]
+    except PathError:
+        return path

@@ -25,7 +25,9 @@ _ESCAPES: Final = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "?": "?", '"': '"',
     "'": "'", "`": "`",
 }  # fmt: skip
-_ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|X[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.S)
+_ESCAPE: Final = re.compile(
+    r"\\(x[0-9a-fA-F]{2}|X[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.S
+)
 
 
 class Token(NamedTuple):
@@ -53,6 +55,8 @@ def tokens(source: str) -> tuple[list[Token], list[Issue]]:
         if kind in ("string", "raw", "plain"):
             found.append(_literal(text, at, issues))
         elif kind != "space":
+            if kind == "quoted":
+                issues.append(Issue(at, "unsupported syntax: '`'"))
             found.append(Token(kind, text, at, _number(kind, text, at, issues)))
         at = match.end()
     found.append(Token("end", "<EOF>", len(source)))

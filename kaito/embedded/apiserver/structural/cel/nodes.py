@@ -77,3 +77,13 @@ class Comprehension(Node):
 
 
 ACCUMULATOR = "@result"
+
+
+def qualified_name(node: Node) -> str | None:
+    """`a.b.c` where the node is a chain of plain names."""
+    if isinstance(node, Ident):
+        return node.name.lstrip(".")
+    if isinstance(node, Select) and not node.test:
+        prefix = qualified_name(node.operand)
+        return f"{prefix}.{node.field}" if prefix is not None else None
+    return None

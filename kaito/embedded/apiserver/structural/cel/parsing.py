@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from kaito.embedded.apiserver.structural.cel import lexing, macros
@@ -16,6 +18,7 @@ from kaito.embedded.apiserver.structural.cel.nodes import (
     Node,
     Select,
     StructExpr,
+    qualified_name,
 )
 
 _OPERAND: Final = (
@@ -23,7 +26,10 @@ _OPERAND: Final = (
 )
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 _RESERVED: Final = frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while".split()
+    (
+        *("as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package"),
+        *("namespace", "return", "var", "void", "while"),
+    )
 )
 _RELATIONS: Final = ("<", "<=", ">", ">=", "==", "!=")
 _MAX_DEPTH: Final = 200
@@ -38,10 +44,8 @@ def parse(source: str) -> Node:
     found, issues = lexing.tokens(source)
     parser = _Parser(found, issues)
     tree: Node | None = None
-    try:
+    with contextlib.suppress(_SyntaxStop):
         tree = parser.whole()
-    except _SyntaxStop:
-        pass
     if issues or tree is None:
         raise CompileError(source, issues)
     return tree
@@ -78,10 +82,10 @@ class _Parser:
         token = self._token
         if expecting:
             word = "mismatched" if token.kind == "end" else "extraneous"
-            self._stop(f"{word} input '{token.text}' expecting {expecting}")
+            return self._stop(f"{word} input '{token.text}' expecting {expecting}")
         if token.kind == "end":
-            self._stop(f"missing '{text}' at '{token.text}'")
-        self._stop(f"extraneous input '{token.text}' expecting '{text}'")
+            return self._stop(f"missing '{text}' at '{token.text}'")
+        return self._stop(f"extraneous input '{token.text}' expecting '{text}'")
 
     def whole(self) -> Node:
         tree = self._expression()
@@ -109,9 +113,8 @@ class _Parser:
     def _and(self) -> Node:
         return self._balanced("&&", "_&&_", self._relation)
 
-    def _balanced(self, operator: str, function: str, operand: object) -> Node:
+    def _balanced(self, operator: str, function: str, operand: Callable[[], Node]) -> Node:
         """Chains of one logical operator become a balanced tree, as cel-go makes them."""
-        assert callable(operand)
         terms: list[Node] = [operand()]
         places: list[int] = []
         while self._is(operator):
@@ -163,6 +166,8 @@ class _Parser:
         while True:
             if self._is("."):
                 node = self._selection(node)
+            elif self._is("{") and (name := qualified_name(node)) is not None:
+                node = self._struct(name)
             elif self._is("["):
                 at = self._take().at
                 optional = self._is("?")
@@ -241,7 +246,7 @@ class _Parser:
         if self._is("{"):
             return self._map()
         word = "extraneous" if token.kind != "end" and self._starts(self._next + 1) else "mismatched"
-        self._stop(f"{word} input '{token.text}' expecting {_OPERAND}")
+        return self._stop(f"{word} input '{token.text}' expecting {_OPERAND}")
 
     def _starts(self, index: int) -> bool:
         token = self._tokens[min(index, len(self._tokens) - 1)]
@@ -256,11 +261,11 @@ class _Parser:
             at = self._take().at
             return self._expanded(Call(at, name, self._arguments()))
         if self._is("{"):
-            return self._struct(token.at, name)
+            return self._struct(name)
         return Ident(token.at, name)
 
-    def _struct(self, at: int, name: str) -> Node:
-        self._take()
+    def _struct(self, name: str) -> Node:
+        at = self._take().at
         entries: list[tuple[str, Node]] = []
         while not self._is("}"):
             field = self._take()
