@@ -62,8 +62,10 @@ class ServiceAddresses:
             self._taken.add(wanted)
         spec["clusterIP"] = wanted
         spec["clusterIPs"] = [wanted]
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        # Whoever writes the endpoints of a headless service without a selector may use either family.
+        anywhere = wanted == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if anywhere else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if anywhere else "SingleStack")
 
     def _check_ip(self, wanted: str, name: str) -> None:
         try:

@@ -13,10 +13,12 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import StatusError, bad_request, unsupported_media_type
 from kaito.embedded.apiserver.go_json import syntax_error
 from kaito.embedded.apiserver.negotiating import JSON, MEDIA_TYPES, PROTOBUF, YAML
+from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode
 from kaito.embedded.apiserver.store import Object
 
 LIMIT = 3 * 1024 * 1024
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_OPTIONS = "DeleteOptions"
 _KEY = re.compile(rb'"\s*:')
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
@@ -76,15 +78,60 @@ async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
     if kind_of_body not in (JSON, "text/json"):
         raise unsupported_media_type(MEDIA_TYPES)
     try:
-        loaded = orjson.loads(raw)
-    except orjson.JSONDecodeError as problem:
-        words = syntax_error(raw) or f"invalid character in string ({problem})"
-        raise unrecognized(kind, f"couldn't get version/kind; json parse error: {words}", raw) from None
+        loaded = _loaded(raw)
+    except ValueError as problem:
+        raise unrecognized(kind, str(problem), raw) from None
     if loaded is None:
         return {}, b""
     if not isinstance(loaded, dict):
         raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
     return loaded, raw
+
+
+async def read_options(call: Call) -> Object | None:
+    """The DeleteOptions in the body, None where there is no body. Raises a 415, and 500 for what they cannot be.
+
+    The real server gives away the decoder's word as an error without a reason, and takes them in any version.
+    """
+    raw = await call.read_body()
+    if not raw:
+        return None
+    try:
+        return _options(raw, media_type(call))
+    except (ValueError, DecodeError) as problem:
+        raise StatusError(500, "", str(problem)) from None
+
+
+def _options(raw: bytes, kind_of_body: str) -> Object:
+    loaded: Any
+    if kind_of_body in (YAML, "application/x-yaml"):
+        loaded = load_yaml(raw)
+    elif kind_of_body == PROTOBUF:
+        from kaito.embedded.apiserver.protobuf.decoding import decode as decode_protobuf
+
+        loaded = decode_protobuf(raw)
+    elif kind_of_body == JSON:
+        loaded = _loaded(raw)
+    else:
+        raise unsupported_media_type(MEDIA_TYPES)
+    if not isinstance(loaded, dict):
+        if loaded is None:
+            return {}
+        raise ValueError(f"couldn't get version/kind; json parse error: {not_an_object(loaded)}")
+    version, kind = loaded.get("apiVersion") or "v1", loaded.get("kind") or _OPTIONS
+    if kind != _OPTIONS:
+        raise ValueError(
+            f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:110"'
+        )
+    return decode(loaded, "v1", _OPTIONS).object
+
+
+def _loaded(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as problem:
+        words = syntax_error(raw) or f"invalid character in string ({problem})"
+        raise ValueError(f"couldn't get version/kind; json parse error: {words}") from None
 
 
 def not_an_object(value: Any) -> str:

@@ -51,7 +51,7 @@ class Deleter:
         collection = self._store.collection(resource.collection)
         if _is_namespace(resource) and key.name in IMMORTAL_NAMESPACES:
             raise forbidden(resource.group_resource, key.name, "this namespace may not be deleted")
-        if resource.group_resource == _JOBS and options.orphan_dependents is None and not options.propagation:
+        if resource.group_resource == _JOBS and options.orphan_dependents is None and options.propagation is None:
             call.warn(_JOB_WARNING)
         for _ in range(_TRIES):
             live = collection.get(key)
@@ -63,23 +63,31 @@ class Deleter:
                 return self._delete(resource, live, options)
         raise conflict(resource.group_resource, key.name, MODIFIED)
 
-    def answer(self, resource: Resource, deleted: Deleted) -> bytes:
-        """The body of the answer: the object while it lingers (and for some kinds always), else a Status."""
-        if not deleted.gone or (resource.group_resource in RETURNS_DELETED and not resource.custom):
-            return resource.encode(deleted.entry)
+    @staticmethod
+    def returns_objects(resource: Resource) -> bool:
+        """Whether a deletion of this kind is answered with the object even when it is gone."""
+        return resource.group_resource in RETURNS_DELETED and not resource.custom
+
+    @staticmethod
+    def success(resource: Resource, deleted: Deleted) -> bytes:
+        """The Status that other deletions are answered with."""
         details: dict[str, Any] = {"name": deleted.entry.key.name}
         if resource.group:
             details["group"] = resource.group
         details |= {"kind": resource.plural, "uid": deleted.entry.object["metadata"]["uid"]}
-        head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-        return orjson.dumps(head)
+        return orjson.dumps(
+            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        )
 
     def _delete(self, resource: Resource, live: Entry, options: DeleteOptions) -> Deleted:
         now = self._clock.now()
-        if resource.plural == "customresourcedefinitions":
-            return self._delete_definition(resource, live, options, now)
-        if _is_namespace(resource):
-            return self._delete_namespace(resource, live, options, now)
+        if not live.object["metadata"].get("deletionTimestamp"):
+            if resource.plural == "customresourcedefinitions":
+                return self._delete_definition(resource, live, options, now)
+            if _is_namespace(resource):
+                return self._delete_namespace(resource, live, options, now)
+        elif _is_namespace(resource) and (live.object.get("spec") or {}).get("finalizers"):
+            return Deleted(live, gone=False)
         new = orjson.loads(live.encoded)
         metadata = new["metadata"]
         graceful = False
@@ -88,33 +96,36 @@ class Deleter:
             if pending:
                 return Deleted(live, gone=False)
         finalizers = _collector_finalizers(metadata.get("finalizers") or [], options, resource)
-        changed = finalizers != (metadata.get("finalizers") or [])
         if finalizers:
             metadata["finalizers"] = finalizers
         else:
             metadata.pop("finalizers", None)
-        if not graceful and (finalizers or changed):
+        if not graceful and finalizers:
             _mark_deleting(metadata, now)
         held = bool(finalizers) or (graceful and bool(options.grace))
         return self._store_deletion(resource, live, new, held=held, dry_run=options.dry_run)
 
     def _delete_namespace(self, resource: Resource, live: Entry, options: DeleteOptions, now: datetime) -> Deleted:
-        """Namespaces go through Terminating; a controller empties them and then takes the finalizers away."""
+        """The first deletion of a namespace only makes it Terminating; a controller empties it and deletes it again."""
         new = orjson.loads(live.encoded)
         metadata = new["metadata"]
-        finalizers = _collector_finalizers(metadata.get("finalizers") or [], options, resource)
+        metadata["deletionTimestamp"] = timestamp(now)
+        new.setdefault("status", {})["phase"] = "Terminating"
+        before = metadata.get("finalizers") or []
+        orphan, foreground = ORPHAN in before, FOREGROUND in before
+        if options.orphan_dependents is not None:
+            orphan, foreground = options.orphan_dependents, not options.orphan_dependents
+        elif options.propagation is not None:
+            orphan, foreground = options.propagation == "Orphan", options.propagation == "Foreground"
+        finalizers = _with(before, orphan=orphan, foreground=foreground)
         if finalizers:
             metadata["finalizers"] = finalizers
-        if not metadata.get("deletionTimestamp"):
-            metadata["deletionTimestamp"] = timestamp(now)
-            new.setdefault("status", {})["phase"] = "Terminating"
-        held = bool((new.get("spec") or {}).get("finalizers")) or bool(finalizers)
-        return self._store_deletion(resource, live, new, held=held, dry_run=options.dry_run)
+        else:
+            metadata.pop("finalizers", None)
+        return self._store_deletion(resource, live, new, held=True, dry_run=options.dry_run)
 
     def _delete_definition(self, resource: Resource, live: Entry, options: DeleteOptions, now: datetime) -> Deleted:
         """A definition stays, Terminating, until its objects are gone; definitions.py sees to that."""
-        if live.object["metadata"].get("deletionTimestamp"):
-            return Deleted(live, gone=False)
         new = orjson.loads(live.encoded)
         metadata = new["metadata"]
         metadata["deletionTimestamp"] = timestamp(now)
@@ -142,20 +153,19 @@ def _is_namespace(resource: Resource) -> bool:
 
 def _check_preconditions(resource: Resource, live: Entry, options: DeleteOptions) -> None:
     metadata = live.object["metadata"]
-    if options.uid is not None and options.uid != metadata["uid"]:
-        if _is_namespace(resource):
-            why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
+    own_words = _is_namespace(resource) or resource.plural == "customresourcedefinitions"
+    for name, wanted, actual, hint in (
+        ("UID", options.uid, metadata["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, metadata["resourceVersion"], "modified"),
+    ):
+        if wanted is None or wanted == actual:
+            continue
+        if own_words:
+            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {actual}"
             raise conflict(resource.group_resource, live.key.name, why)
         why = (
-            f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
-            "The object might have been deleted and then recreated"
-        )
-        raise conflict(resource.group_kind, live.key.name, why)
-    wanted = options.resource_version
-    if wanted is not None and wanted != metadata["resourceVersion"]:
-        why = (
-            f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record "
-            f"({metadata['resourceVersion']}). The object might have been modified"
+            f"the {name} in the precondition ({wanted}) does not match the {name} in record ({actual}). "
+            f"The object might have been {hint}"
         )
         raise conflict(resource.group_kind, live.key.name, why)
 
@@ -165,7 +175,9 @@ def _be_graceful(pod: Object, options: DeleteOptions, now: datetime) -> tuple[bo
     metadata = pod["metadata"]
     if metadata.get("deletionTimestamp"):
         current = metadata.get("deletionGracePeriodSeconds")
-        if current is None or options.grace is None or options.grace >= current:
+        if not current:  # what a deletion that broke off has left
+            return False, False
+        if options.grace is None or options.grace >= current:
             return False, True
         marked = datetime.strptime(metadata["deletionTimestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         metadata["deletionTimestamp"] = timestamp(marked - timedelta(seconds=current - options.grace))
@@ -196,17 +208,22 @@ def _raise_generation(metadata: dict[str, Any]) -> None:
 
 def _collector_finalizers(finalizers: list[str], options: DeleteOptions, resource: Resource) -> list[str]:
     """The finalizers after the garbage collector's two were put right (deletionFinalizersForGarbageCollection)."""
+    orphan = foreground = False
     if resource.group_resource in NOT_COLLECTED:
-        return finalizers
-    orphan, foreground = ORPHAN in finalizers, FOREGROUND in finalizers
-    if not orphan and not foreground and not resource.custom:
-        orphan = resource.group_resource in ORPHANS_BY_DEFAULT
-    if options.orphan_dependents is not None:
-        orphan, foreground = options.orphan_dependents, False if options.orphan_dependents else foreground
-    if options.propagation:
+        pass
+    elif options.orphan_dependents is not None:
+        orphan = options.orphan_dependents
+    elif options.propagation is not None:
         orphan, foreground = options.propagation == "Orphan", options.propagation == "Foreground"
+    elif told := [name for name in finalizers if name in (ORPHAN, FOREGROUND)]:
+        orphan, foreground = told[0] == ORPHAN, told[0] == FOREGROUND
+    else:
+        orphan = resource.group_resource in ORPHANS_BY_DEFAULT and not resource.custom
+    return _with(finalizers, orphan=orphan, foreground=foreground)
+
+
+def _with(finalizers: list[str], *, orphan: bool, foreground: bool) -> list[str]:
+    """The finalizers with the garbage collector's two as they are wanted; as they were where nothing changes."""
     kept = [name for name in finalizers if name not in (ORPHAN, FOREGROUND)]
-    wanted = [*([ORPHAN] if orphan else []), *([FOREGROUND] if foreground else [])]
-    if {*kept, *wanted} == set(finalizers):
-        return finalizers
-    return [*kept, *wanted]
+    wanted = [*kept, *([ORPHAN] if orphan else []), *([FOREGROUND] if foreground else [])]
+    return finalizers if set(wanted) == set(finalizers) else wanted

@@ -25,6 +25,7 @@ from kaito.embedded.apiserver.metrics import Metrics
 from kaito.embedded.apiserver.negotiating import JSON, MEDIA_TYPES, STREAM_TYPES, ensure_produced
 from kaito.embedded.apiserver.openapi import OpenApi
 from kaito.embedded.apiserver.patch_requests import check_media_type
+from kaito.embedded.apiserver.removing import Removing
 from kaito.embedded.apiserver.resources import Registry, Resource
 from kaito.embedded.apiserver.reviews import REVIEWS, Reviews
 from kaito.embedded.apiserver.routing import RequestInfo
@@ -49,6 +50,7 @@ class Dispatcher:
         reader: Reader,
         watcher: Watcher,
         writes: Writes,
+        removing: Removing,
         subresources: Subresources,
         reviews: Reviews,
         discovery: Discovery,
@@ -62,6 +64,7 @@ class Dispatcher:
         self._reader = reader
         self._watcher = watcher
         self._writes = writes
+        self._removing = removing
         self._subresources = subresources
         self._reviews = reviews
         self._discovery = discovery
@@ -148,9 +151,9 @@ class Dispatcher:
             case "patch":
                 return await self._writes.patch(call, resource, namespace, info.name, "")
             case "delete":
-                return await self._writes.delete(call, resource, namespace, info.name)
+                return await self._removing.delete(call, resource, namespace, info.name)
             case "deletecollection":
-                return await self._writes.delete_collection(call, resource, namespace)
+                return await self._removing.delete_collection(call, resource, namespace)
         raise method_not_supported(resource.group_resource, info.verb)
 
     async def _subresource(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:

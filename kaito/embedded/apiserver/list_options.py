@@ -40,7 +40,7 @@ def parse(query: Mapping[str, str], *, watch: bool) -> ListOptions:
     `watch`: the query asks for one; the old paths below `/watch/` leave it out and are checked as lists.
     """
     send = query.get("sendInitialEvents")
-    timeout, limit = _integer(query, "timeoutSeconds"), _integer(query, "limit")
+    timeout, limit = integer(query, "timeoutSeconds"), integer(query, "limit")
     options = ListOptions(
         resource_version=query.get("resourceVersion") or "",
         match=query.get("resourceVersionMatch") or "",
@@ -60,7 +60,7 @@ def parse(query: Mapping[str, str], *, watch: bool) -> ListOptions:
     return options
 
 
-def _integer(query: Mapping[str, str], name: str) -> int | None:
+def integer(query: Mapping[str, str], name: str) -> int | None:
     """Go's ParseInt. Raises a 400, also for an empty value."""
     text = query.get(name)
     if text is None:

@@ -85,7 +85,7 @@ class Pods:
             raise internal("This pod has more than one PodDisruptionBudget, which eviction does not support.")
         if budgets:
             self._spend(budgets[0])
-        options = delete_options(call.query, body.get("deleteOptions"))
+        options = delete_options(call.query, body.get("deleteOptions") or {})
         await self._deleter.delete(call, resource, pod.key, options)
         return await send(call, _CREATED, status=201, form=form)
 

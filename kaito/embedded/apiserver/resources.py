@@ -10,7 +10,8 @@ import orjson
 
 from kaito.embedded.apiserver.errors import GroupResource
 from kaito.embedded.apiserver.kinds.model import Kind
-from kaito.embedded.apiserver.store import Entry, Object
+from kaito.embedded.apiserver.schemas import decoding
+from kaito.embedded.apiserver.store import Entry, Object, ObjectKey
 from kaito.embedded.apiserver.strategies import Strategy
 
 Convert = Callable[[Object], Object]
@@ -56,7 +57,9 @@ class Resource:
         self.namespaced = self.kind.namespaced
         self.api_version = f"{self.group}/{self.version}" if self.group else self.version
         self.group_resource = GroupResource(self.group, self.plural)
-        self.group_kind = GroupResource(self.group, self.kind.kind)
+        # There is one registry of events, and its name for them is that of the core group.
+        events = (self.group, self.kind.kind) == ("events.k8s.io", "Event")
+        self.group_kind = GroupResource("" if events else self.group, self.kind.kind)
         order = ("apiVersion", "kind") if self.custom else ("kind", "apiVersion")
         types = {"kind": self.kind.kind, "apiVersion": self.api_version}
         self._types = {name: types[name] for name in order}
@@ -67,9 +70,24 @@ class Resource:
         """`/api/v1` or `/apis/group/version`."""
         return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
 
+    @property
+    def printed(self) -> bool:
+        """Whether the kind has a printer of its own (custom resources share one)."""
+        return self.custom or [column.name for column in self.kind.columns] != ["Name", "Created At"]
+
     def content(self, entry: Entry) -> Object:
         """The entry's object in this version, with its type; shares its parts with the store: do not change it."""
         return {**self._types, **self._converted(entry)}
+
+    def empty(self, metadata: Object) -> Entry:
+        """An object with this metadata and nothing else but what is always written; it is not in the store."""
+        content: Object = {"metadata": metadata}
+        if not self.custom:
+            content = decoding.decode(content, self.api_version, self.kind.kind).object
+        entry = Entry(ObjectKey("", ""), 0, content, orjson.dumps(content))
+        entry.others[self.api_version] = entry.encoded
+        entry.others[f"{self.api_version} object"] = content
+        return entry
 
     def copy(self, entry: Entry) -> Object:
         """As `content`, but the caller's own."""

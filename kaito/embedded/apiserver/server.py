@@ -37,6 +37,7 @@ from kaito.embedded.apiserver.metrics import Metrics
 from kaito.embedded.apiserver.openapi import OpenApi
 from kaito.embedded.apiserver.plugins import Plugins
 from kaito.embedded.apiserver.pods import Pods
+from kaito.embedded.apiserver.removing import Removing
 from kaito.embedded.apiserver.resources import Registry
 from kaito.embedded.apiserver.reviews import Reviews
 from kaito.embedded.apiserver.scaling import Scaling
@@ -118,7 +119,7 @@ class ApiServer:
         self._connecting = Connecting(store, self._kubelets)
         for plural in ("pods", "services", "nodes"):
             subresources.add(plural, "proxy", self._connecting.answer)
-        writes = Writes(store, reader, writer, deleter, clock)
+        writes = Writes(store, reader, writer, clock)
         subresources.add("namespaces", "finalize", writes.finalize)
         self._dispatcher = Dispatcher(
             registry=self.registry,
@@ -126,6 +127,7 @@ class ApiServer:
             reader=reader,
             watcher=self._watcher,
             writes=writes,
+            removing=Removing(reader, deleter),
             subresources=subresources,
             reviews=Reviews(self._authorizer, self._authenticator, self._issuer, clock),
             discovery=Discovery(self.registry),

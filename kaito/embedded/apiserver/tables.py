@@ -47,7 +47,9 @@ class TableWriter:
         definitions = self._resource.strategy.columns() if columns else None
         head: dict[str, Any] = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self._version}", "metadata": metadata}
         head["columnDefinitions"] = definitions
-        return orjson.dumps(head)[:-1] + b',"rows":[' + b",".join(rows) + b"]}"
+        # Go's nil slice: kinds without a printer make the list of rows with the first of them.
+        listed = b"[" + b",".join(rows) + b"]" if rows or self._resource.printed else b"null"
+        return orjson.dumps(head)[:-1] + b',"rows":' + listed + b"}"
 
 
 async def render(

@@ -98,17 +98,11 @@ class _Encoder:
         return b'{"type":"' + kind.encode() + b'","object":' + body + b"}\n"
 
     def bookmark(self, revision: int, *, initial: bool = False) -> bytes:
+        """The end of the present state (`initial`) or how far the watch has come, on an object that is empty else."""
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}
         if initial:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-        if self._form.shape == "object":
-            types = {"kind": self._resource.kind.kind, "apiVersion": self._resource.api_version}
-            return self.wrap("BOOKMARK", orjson.dumps({**types, "metadata": metadata}))
-        if self._table is not None:
-            body = self._table.frame([], metadata, columns=False)
-            return self.wrap("BOOKMARK", body)
-        types = {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{self._form.version}"}
-        return self.wrap("BOOKMARK", orjson.dumps({**types, "metadata": metadata}))
+        return self.document("BOOKMARK", self._resource.empty(metadata))
 
     def error(self, problem: StatusError) -> bytes:
         return self.wrap("ERROR", orjson.dumps(problem.status()))
@@ -140,7 +134,7 @@ class Watcher:
     async def watch(self, call: Call, resource: Resource, namespace: str, name: str = "") -> web.StreamResponse:
         """`name` watches a single object. Raises what is wrong with the options; a 410 is the stream's only event."""
         options = parse(call.query, watch=is_true(call.query.get("watch")))
-        choose(call.accept, ("object", "partial") if options.streams else ("object", "table", "partial"))
+        choose(call.accept)
         wanted = selection(resource, namespace, options, name=name)
         revision = version_of_one(options.resource_version)
         form = choose_stream(call.accept)
@@ -171,6 +165,9 @@ class Watcher:
             response.headers["Content-Type"] = form.content_type
             response.enable_chunked_encoding()
             await response.prepare(call.http)
+            if form.listed:  # no event is a list: the real server sends none
+                await response.write_eof()
+                return response
             if problem is not None:
                 await response.write(encoder.error(problem))
                 await response.write_eof()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kaito.embedded.apiserver.errors import Cause, bad_request, invalid_options
+from kaito.embedded.apiserver.errors import Cause, invalid_options
+from kaito.embedded.apiserver.list_options import integer
 from kaito.embedded.apiserver.routing import is_true
 
 _VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _MANAGER_BYTES = 128
-Propagation = Literal["", "Orphan", "Background", "Foreground"]
+Propagation = Literal["Foreground", "Background", "Orphan"]
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class WriteOptions:
 def write_options(
     query: Mapping[str, str], headers: Mapping[str, str], kind: str, *, apply: bool = False
 ) -> WriteOptions:
-    """`kind` is CreateOptions, UpdateOptions or PatchOptions. Raises a 422 (400 for an unreadable force)."""
+    """`kind` is CreateOptions, UpdateOptions or PatchOptions. Raises a 422."""
     causes: list[Cause] = []
     manager = query.get("fieldManager") or ""
     force = _boolean(query, "force") if kind == "PatchOptions" else None
@@ -40,7 +42,7 @@ def write_options(
         if not apply and force is not None:
             causes.append(Cause("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force"))
     causes += _manager_causes(manager)
-    dry_run = _dry_run(query, causes)
+    dry_run = _dry_run([value for value in _listed(query, "dryRun") if value], causes)
     validation = query.get("fieldValidation") or ""
     if validation not in _VALIDATIONS:
         listed = ", ".join(f'"{word}"' for word in _VALIDATIONS)
@@ -72,10 +74,12 @@ def _manager_causes(manager: str) -> list[Cause]:
     return []
 
 
-def _dry_run(query: Mapping[str, str], causes: list[Cause]) -> bool:
+def _listed(query: Mapping[str, str], name: str) -> list[str]:
     getall = getattr(query, "getall", None)
-    values: list[str] = list(getall("dryRun", [])) if getall else ([query["dryRun"]] if "dryRun" in query else [])
-    values = [value for value in values if value]
+    return list(getall(name, [])) if getall else ([query[name]] if name in query else [])
+
+
+def _dry_run(values: Sequence[str], causes: list[Cause]) -> bool:
     if any(value != "All" for value in values):
         listed = ",".join(f'"{value}"' for value in values)
         message = f'Unsupported value: [{listed}]: supported values: "All"'
@@ -91,48 +95,39 @@ class DeleteOptions:
     uid: str | None = None
     resource_version: str | None = None
     orphan_dependents: bool | None = None
-    propagation: Propagation = ""
+    propagation: Propagation | None = None
     dry_run: bool = False
 
 
 def delete_options(query: Mapping[str, str], body: Mapping[str, Any] | None) -> DeleteOptions:
-    """From the body where there is one, else from the query. Raises a 400 or 422."""
+    """From a decoded body where there is one, else from the query. Raises a 400 or 422."""
     causes: list[Cause] = []
-    options = DeleteOptions(dry_run=_dry_run(query, causes))
-    if body:
-        options.grace = body.get("gracePeriodSeconds")
-        preconditions = body.get("preconditions") or {}
-        options.uid = preconditions.get("uid")
-        options.resource_version = preconditions.get("resourceVersion")
-        options.orphan_dependents = body.get("orphanDependents")
-        options.propagation = body.get("propagationPolicy") or ""
-        listed = body.get("dryRun") or []
-        if any(value != "All" for value in listed):
-            shown = ",".join(f'"{value}"' for value in listed)
-            causes.append(
-                Cause("FieldValueNotSupported", f'Unsupported value: [{shown}]: supported values: "All"', "dryRun")
-            )
-        options.dry_run = options.dry_run or bool(listed)
-    else:
-        grace = query.get("gracePeriodSeconds")
-        if grace:
-            try:
-                options.grace = int(grace)
-            except ValueError:
-                raise bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from None
-        options.orphan_dependents = _boolean(query, "orphanDependents")
-        options.propagation = query.get("propagationPolicy") or ""  # type: ignore[assignment]
-    if options.grace is not None and options.grace < 0:
-        # A negative period means "at once, but let the kubelet have its say"
-        options.grace = 1
-    policy: str = options.propagation
-    if policy not in ("", "Orphan", "Background", "Foreground"):
-        supported = '"Background", "Foreground", "Orphan"'
+    if body is None:
+        body = {
+            "gracePeriodSeconds": integer(query, "gracePeriodSeconds"),
+            "orphanDependents": _boolean(query, "orphanDependents"),
+            "propagationPolicy": query.get("propagationPolicy"),
+            "dryRun": _listed(query, "dryRun"),
+        }
+    preconditions = body.get("preconditions") or {}
+    grace = body.get("gracePeriodSeconds")
+    options = DeleteOptions(
+        # A negative period means "at once, but let the kubelet have its say".
+        grace=1 if grace is not None and grace < 0 else grace,
+        uid=preconditions.get("uid"),
+        resource_version=preconditions.get("resourceVersion"),
+        orphan_dependents=body.get("orphanDependents"),
+        propagation=body.get("propagationPolicy"),
+    )
+    policy = options.propagation
+    if policy is not None and options.orphan_dependents is not None:
+        message = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        causes.append(Cause("FieldValueInvalid", message, "propagationPolicy"))
+    if policy is not None and policy not in _POLICIES:
+        supported = ", ".join(f'"{word}"' for word in (*_POLICIES, "nil"))
         message = f'Unsupported value: "{policy}": supported values: {supported}'
         causes.append(Cause("FieldValueNotSupported", message, "propagationPolicy"))
-    if options.propagation and options.orphan_dependents is not None:
-        message = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
-        causes.insert(0, Cause("FieldValueInvalid", message, "propagationPolicy"))
+    options.dry_run = _dry_run(body.get("dryRun") or (), causes)
     if causes:
         raise invalid_options("DeleteOptions", causes)
     return options

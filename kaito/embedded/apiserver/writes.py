@@ -1,20 +1,15 @@
-"""Write requests: POST, PUT, PATCH and DELETE from the request to the answer."""
+"""Write requests: POST, PUT and PATCH from the request to the answer."""
 
 from __future__ import annotations
-
-import asyncio
-from typing import Any
 
 import orjson
 from aiohttp import web
 
 from kaito.embedded.apiserver import patch_requests
-from kaito.embedded.apiserver.answering import send
 from kaito.embedded.apiserver.bodies import go_word, read_object
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import check_types, decode, handle_remarks
 from kaito.embedded.apiserver.definitions import is_terminating
-from kaito.embedded.apiserver.deleting import Deleter
 from kaito.embedded.apiserver.errors import (
     Cause,
     GroupResource,
@@ -24,17 +19,15 @@ from kaito.embedded.apiserver.errors import (
     internal,
     invalid,
 )
-from kaito.embedded.apiserver.list_options import parse as parse_list
-from kaito.embedded.apiserver.listing import Page, Reader
+from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.patching.strategic import merged_patch
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.schemas.decoding import in_order
 from kaito.embedded.apiserver.schemas.go_text import plain
-from kaito.embedded.apiserver.selecting import selection
 from kaito.embedded.apiserver.store import Entry, Object, ObjectKey, Store
 from kaito.embedded.apiserver.strategies import Undecodable
-from kaito.embedded.apiserver.write_options import WriteOptions, delete_options, write_options
+from kaito.embedded.apiserver.write_options import WriteOptions, write_options
 from kaito.embedded.apiserver.writing import (
     Writer,
     allows_create_by_put,
@@ -45,19 +38,16 @@ from kaito.embedded.apiserver.writing import (
 )
 from kaito.kube.clock import Clock
 
-_TURN = 0.005
-"""Seconds that the deletions of a collection may take before other requests get a turn."""
 _SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
 
 
 class Writes:
     """Answers write requests on objects and on those subresources that are views of the object."""
 
-    def __init__(self, store: Store, reader: Reader, writer: Writer, deleter: Deleter, clock: Clock) -> None:
+    def __init__(self, store: Store, reader: Reader, writer: Writer, clock: Clock) -> None:
         self._store = store
         self._reader = reader
         self._writer = writer
-        self._deleter = deleter
         self._clock = clock
 
     async def create(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
@@ -191,52 +181,6 @@ class Writes:
     async def finalize(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
         """namespaces/finalize: replaces spec.finalizers, and ends a terminating namespace that has none left."""
         return await self.update(call, resource, "", call.info.name, "finalize")
-
-    async def delete(self, call: Call, resource: Resource, namespace: str, name: str) -> web.StreamResponse:
-        form = choose(call.accept)
-        options = delete_options(call.query, await self._options_body(call))
-        deleted = await self._deleter.delete(call, resource, ObjectKey(namespace, name), options)
-        # Only the old way to ask for dependents to go first is told that it is not done yet.
-        status = 202 if options.orphan_dependents is False and not deleted.gone else 200
-        body = self._deleter.answer(resource, deleted)
-        return await send(call, body, status=status, form=form if form.shape == "object" else None)
-
-    async def delete_collection(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
-        form = choose(call.accept)
-        options = parse_list(call.query, watch=False)
-        wanted = selection(resource, namespace, options)
-        body = await self._options_body(call)
-        page = await self._reader.page(resource, options, wanted)
-        deleted: list[Entry] = []
-        loop = asyncio.get_running_loop()
-        turn_ends = loop.time() + _TURN
-        for entry in page.entries:
-            if loop.time() > turn_ends:
-                await asyncio.sleep(0)
-                turn_ends = loop.time() + _TURN
-            try:
-                outcome = await self._deleter.delete(call, resource, entry.key, delete_options(call.query, body))
-            except StatusError as problem:
-                if problem.code != 404:
-                    raise
-                continue
-            deleted.append(outcome.entry)
-        return await self._reader.show_list(call, resource, Page(deleted, page.metadata), form=form)
-
-    @staticmethod
-    async def _options_body(call: Call) -> dict[str, Any] | None:
-        raw = await call.read_body()
-        if not raw:
-            return None
-        from kaito.embedded.apiserver.context import Call as _Call
-
-        async def again() -> bytes:
-            return raw
-
-        body, _ = await read_object(
-            _Call(call.info, call.user, call.query, call.headers, again, call.http), "DeleteOptions"
-        )
-        return body
 
 
 def _first_problem(resource: Resource, obj: Object) -> str:

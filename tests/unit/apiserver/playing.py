@@ -114,16 +114,14 @@ def _several(raw: bytes, content_type: str) -> Any:
 
 
 def _events(document: Any) -> Any:
-    """A watch's events without the bookmarks that time brings; of the others' objects only the metadata is promised."""
+    """A watch's events without the bookmarks that time brings."""
     events = [document] if isinstance(document, dict) else document
     if not isinstance(events, list):
         return events
     kept = []
     for event in events:
-        if event.get("type") == "BOOKMARK":
-            if "annotations" not in event["object"]["metadata"]:
-                continue
-            event["object"] = {name: event["object"][name] for name in ("kind", "apiVersion", "metadata")}
+        if event.get("type") == "BOOKMARK" and "initial-events-end" not in json.dumps(event):
+            continue
         kept.append(event)
     return kept
 

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from kaito.embedded.apiserver import writes
+from kaito.embedded.apiserver import removing
 from tests.unit.apiserver.conftest import MERGE, WIDGETS, Api, widget
 
 CONFIGS = "/api/v1/namespaces/default/configmaps"
@@ -309,7 +309,7 @@ async def test_methods_and_paths_that_lead_nowhere(api: Api) -> None:
 async def test_other_requests_get_their_turn_while_a_collection_is_deleted(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writes, "_TURN", -1.0)  # a turn after every object, however fast the machine
+    monkeypatch.setattr(removing, "_TURN", -1.0)  # a turn after every object, however fast the machine
     await api.define_widgets()
     for number in range(5):
         await api.post(WIDGETS, widget(f"w{number}"))
