@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from kaito_runtime.errors import BadConfig, BadData
+from kaito_runtime.errors import BadConfig, BadData, shorten
 from kaito_runtime.models.quantizing import Quantization, keep_gradients, plain_linear_layers, quantized_layers
 from kaito_runtime.models.resolving import resolve
 
+_UNREADABLE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError)
+"""What transformers raises, beside libraries' own errors, for files that are not what they should be."""
+_LONGEST_HEADER: Final = 100_000_000
+"""Bytes; the format's own limit."""
 DTYPES: Final = {"float32", "float16", "bfloat16"}
 
 
@@ -29,9 +33,12 @@ def load(
     dtype: a torch dtype's name, or `auto` (`choose_dtype`). quantization: None for plain weights. device: `auto`,
     `cpu`, `cuda:0`, or a transformers device map; None chooses the GPU when there is one. The tokenizer always has a
     pad token. torch's number of threads is set to suit the model's size. Raises BadData for a folder that holds no
-    usable model.
+    usable model, BadConfig for a chat template or dtype that is none.
     """
     folder = resolve(reference, revision=revision)
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
     from kaito_runtime.models.libraries import quiet_transformers
 
     transformers = quiet_transformers()
@@ -46,10 +53,19 @@ def load(
         options["device_map"] = {"": where} if isinstance(where, str) and where != "auto" else where
     try:
         with plain_linear_layers() if quantization and _is_falcon(folder) else contextlib.nullcontext():
-            model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=choose_dtype(dtype), **options)
+            model, report = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, dtype=choose_dtype(dtype), output_loading_info=True, **options
+            )
         tokenizer = load_tokenizer(folder, chat_template=chat_template, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        raise BadData(f"{reference} holds no model that can be loaded: {_first_line(error)}") from error
+    except (*_UNREADABLE, SafetensorError, StrictDataclassError) as error:
+        raise BadData(f"{reference} holds no model that can be loaded: {shorten(str(error))}") from error
+    except RuntimeError as error:
+        if "mismatch" not in str(error):  # a device's trouble, not the model's
+            raise
+        raise BadData(f"{reference} holds weights of another shape than its config.json says") from error
+    if report["missing_keys"]:
+        # transformers would go on with random weights in their place.
+        raise BadData(f"{reference} has no weights for {min(report['missing_keys'])}; its files are not complete")
     if quantization and not any(quantized_layers(model).values()):
         raise BadConfig(f"no layer of {reference} can be quantised ({type(model).__name__}); load it without")
     keep_gradients(model)
@@ -66,7 +82,20 @@ def load_tokenizer(folder: Path, *, chat_template: str | None = None, trust_remo
         tokenizer.pad_token = tokenizer.eos_token
     if chat_template is not None:
         tokenizer.chat_template = chat_template
+        _check_template(tokenizer)
     return tokenizer
+
+
+def _check_template(tokenizer: Any) -> None:
+    """Raise BadConfig where the chat template is no Jinja template at all; it may refuse this or that conversation."""
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        tokenizer.apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
+    except TemplateSyntaxError as error:
+        raise BadConfig(f"the chat template is not Jinja: line {error.lineno}: {error.message}") from error
+    except Exception:
+        return
 
 
 def choose_dtype(name: str) -> Any:
@@ -97,12 +126,19 @@ def default_device() -> str:
 
 
 def count_parameters(folder: Path) -> int:
-    """Return how many weights the safetensors files in `folder` hold, from their headers; 0 when there are none."""
+    """Return how many weights the safetensors files in `folder` hold, from their headers; 0 when there are none.
+
+    Raises BadData for a file that has no such header.
+    """
     total = 0
     for path in folder.glob("*.safetensors"):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        try:
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(length, _LONGEST_HEADER)))
+            total += sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise BadData(f"{path} is not a safetensors file, or only a part of one") from error
     return total
 
 
@@ -111,7 +147,3 @@ def _is_falcon(folder: Path) -> bool:
         return bool(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] == "falcon")
     except (OSError, ValueError, KeyError):
         return False
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
