@@ -115,3 +115,25 @@ def test_impossible_tokens_are_never_drawn() -> None:
     for settings in ({}, {"top_p": 0.99}, {"top_k": 3}):
         one = sampler(temperature=1.0, seed=0, **settings)
         assert {one.choose(logits).token for _ in range(300)} == {1, 3}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": 1e-320},
+        {"temperature": 1e-40, "top_p": 0.9},
+        {"temperature": 1.0, "repetition_penalty": 1e-44},
+        {"temperature": 1.0, "repetition_penalty": 1e300},
+    ],
+)
+def test_extreme_settings_choose_a_token_too(settings: dict[str, Any]) -> None:
+    choice = sampler((0, 4), **settings, logprobs=1).choose(LOGITS)
+    assert 0 <= choice.token < len(LOGITS)
+    if "repetition_penalty" not in settings:
+        assert choice.token == 4
+
+
+def test_scores_that_are_not_numbers_end_in_some_token_and_leave_the_other_rows_alone() -> None:
+    choices = choose_all(torch.stack([LOGITS * float("nan"), LOGITS]), [sampler(temperature=1.0), sampler()])
+    assert 0 <= choices[0].token < len(LOGITS)
+    assert choices[1].token == 4

@@ -51,8 +51,10 @@ def read_deltas(name: str, folder: Path, *, strength: float = 1.0) -> dict[str, 
         down, up = sides.get("A"), sides.get("B")
         if down is None or up is None or down.dim() != 2 or up.dim() != 2 or down.shape[0] != up.shape[1]:
             raise AdapterRefused(f"Adapter {name}: layer {path} has no pair of matrices that fit each other")
-        scale = strength * _scaling(config, path, rank=down.shape[0])
+        scale = strength * _scaling(name, config, path, rank=down.shape[0])
         deltas[path] = LowRank(down.float(), up.float() * scale)
+        if not all(bool(matrix.isfinite().all()) for matrix in deltas[path]):
+            raise AdapterRefused(f"Adapter {name}: the matrices of layer {path} hold numbers that are not finite")
     return deltas
 
 
@@ -146,8 +148,20 @@ def _check_fit(name: str, path: str, delta: LowRank, model: Any) -> None:
         )
 
 
-def _scaling(config: Mapping[str, Any], path: str, *, rank: int) -> float:
-    alpha = float(_by_pattern(config.get("alpha_pattern"), path, config.get("lora_alpha", 8)))
+def _scaling(name: str, config: Mapping[str, Any], path: str, *, rank: int) -> float:
+    """The factor of the layer's delta. Raises `AdapterRefused` where the configuration says something else than the
+    weights, or nothing that is a number."""
+    try:
+        said = int(_by_pattern(config.get("rank_pattern"), path, config.get("r", rank)))
+        alpha = float(_by_pattern(config.get("alpha_pattern"), path, config.get("lora_alpha", 8)))
+    except (TypeError, ValueError, AttributeError, re.error) as error:
+        raise AdapterRefused(
+            f"Adapter {name}: adapter_config.json has no usable r, lora_alpha or pattern for layer {path}: {error}"
+        ) from error
+    if said != rank:
+        raise AdapterRefused(
+            f"Adapter {name}: adapter_config.json says rank {said} for layer {path}, but its matrices have rank {rank}"
+        )
     return alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
 
 

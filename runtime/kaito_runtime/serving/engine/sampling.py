@@ -15,6 +15,9 @@ import torch
 
 from ..generation import Sampling
 
+_LARGEST = 1e30
+"""Scores are kept within this when a penalty multiplies them."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -59,7 +62,7 @@ class Sampler:
         raw = logits.float()
         scores = self._adjusted(raw)
         if self.sampling.temperature > 0:
-            token = self._draw(scores / self.sampling.temperature)
+            token = self._draw(scores)
         else:
             token = int(scores.argmax())
         if self.sampling.logprobs is None:
@@ -77,7 +80,8 @@ class Sampler:
         if s.repetition_penalty != 1.0:
             seen = torch.tensor(sorted(self._prompt | self._counts.keys()), device=scores.device)
             values = scores[seen]
-            scores[seen] = torch.where(values < 0, values * s.repetition_penalty, values / s.repetition_penalty)
+            values = torch.where(values < 0, values * s.repetition_penalty, values / s.repetition_penalty)
+            scores[seen] = values.clamp(-_LARGEST, _LARGEST)
         if self._counts and (s.frequency_penalty or s.presence_penalty):
             said = torch.tensor(list(self._counts), device=scores.device)
             counts = torch.tensor(list(self._counts.values()), dtype=scores.dtype, device=scores.device)
@@ -91,7 +95,9 @@ class Sampler:
     def _draw(self, scores: torch.Tensor) -> int:
         s = self.sampling
         u = self._random.random()
-        probabilities = torch.softmax(scores.double(), dim=-1)
+        # The largest score counts as 0, so that dividing by a tiny temperature cannot make it infinite.
+        scores = scores.double()
+        probabilities = torch.softmax((scores - scores.max()) / s.temperature, dim=-1)
         limited = 0 < s.top_k < probabilities.shape[0] or s.top_p < 1.0 or s.min_p > 0
         if not limited:
             return _invert(probabilities.cumsum(0), u)
@@ -114,7 +120,8 @@ def _invert(cumulative: torch.Tensor, u: float) -> int:
     """The first index whose cumulative weight exceeds the share `u` of the total."""
     index = int(torch.searchsorted(cumulative, cumulative[-1:] * u, right=True))
     last = int(torch.searchsorted(cumulative, cumulative[-1:]))
-    return min(index, last)
+    # Where the model's own scores are not numbers, neither is found: any token will do, the other rows must go on.
+    return min(index, last, cumulative.shape[0] - 1)
 
 
 def _add_bias(scores: torch.Tensor, bias: Mapping[int, float]) -> None:
