@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ WEIGHTS_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterSource:
-    """An adapter to load: its name in requests, its folder, its strength (1 is as trained)."""
+    """An adapter to load: its name in requests, its folder, its strength (0 to 1, which is as trained)."""
 
     name: str
     folder: Path
@@ -124,8 +123,8 @@ def _number(value: object, what: str) -> float:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
         number = float(value)
-        if not math.isfinite(number):
+        if not 0 <= number <= 1:
             raise ValueError
     except (ValueError, OverflowError):
-        raise BadConfig(f"{what} is not a number: {str(value)[:64]!r}") from None
+        raise BadConfig(f"{what} is not a number from 0 to 1: {str(value)[:64]!r}") from None
     return number

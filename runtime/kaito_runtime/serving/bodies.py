@@ -5,6 +5,7 @@ Shapes that do not fit (no JSON, a missing or unknown field, a wrong type) are 4
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -30,7 +31,11 @@ class RequestBody(BaseModel):
 
 
 async def read_body(request: Request, kind: type[Body], *, limit: int) -> Body:
-    """The body as `kind`. Raises `Problem` 413 over `limit` bytes, 422 or 400 where it does not validate."""
+    """The body as `kind`. Raises `Problem` 413 over `limit` bytes, 415 for a compressed one, 422 or 400 where it does
+    not validate."""
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        raise Problem(415, f"Content-Encoding {encoding[:64]!r} is not supported; send the body as it is")
     raw = await _read(request, limit)
     if not raw:
         detail = [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}]
@@ -38,7 +43,7 @@ async def read_body(request: Request, kind: type[Body], *, limit: int) -> Body:
     try:
         return kind.model_validate_json(raw)
     except ValidationError as error:
-        raise _refusal(error.errors(include_url=False, include_context=False)) from None
+        raise _refusal(error.errors(include_url=False, include_context=False), kind) from None
 
 
 def validate(kind: type[Body], value: Mapping[str, Any], *, at: tuple[str, ...] = ()) -> Body:
@@ -47,7 +52,7 @@ def validate(kind: type[Body], value: Mapping[str, Any], *, at: tuple[str, ...] 
         return kind.model_validate(value)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False)
-        raise _refusal([{**e, "loc": (*at, *e["loc"])} for e in errors]) from None
+        raise _refusal([{**e, "loc": (*at, *e["loc"])} for e in errors], kind) from None
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -70,7 +75,7 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, f"The body is larger than the limit of {limit} bytes", code="body_too_large")
 
 
-def _refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
+def _refusal(errors: Sequence[Mapping[str, Any]], kind: type[BaseModel]) -> Problem:
     """One error as the sentence; all of them as FastAPI's list.
 
     That is the first one, or, where a field has several shapes and each was refused for its own reason, the first
@@ -86,10 +91,15 @@ def _refusal(errors: Sequence[Mapping[str, Any]]) -> Problem:
         return Problem(422, f"The body is not valid JSON: {first['msg']}", code="json_invalid", detail=detail)
     place = ".".join(str(part) for part in _names(first))
     if first["type"] == "extra_forbidden":
-        return Problem(422, f"Unknown parameter: {place}", param=place, code="unknown_parameter", detail=detail)
+        near = difflib.get_close_matches(place, kind.model_fields, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return Problem(
+            422, f"Unknown parameter: {place[:64]}{hint}", param=place, code="unknown_parameter", detail=detail
+        )
     if first["type"] == "missing":
         return Problem(422, f"Missing required parameter: {place}", param=place, code="missing", detail=detail)
-    message = f"{place}: {first['msg']}" if place else f"The body is not what is expected: {first['msg']}"
+    said = str(first["msg"]).removeprefix("Value error, ")
+    message = f"{place}: {said}" if place else f"The body is not what is expected: {said}"
     return Problem(
         400 if _out_of_range(first) else 422, message, param=place or None, code=first["type"], detail=detail
     )

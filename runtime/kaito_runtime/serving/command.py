@@ -23,7 +23,10 @@ def serve(
     ] = paths.WEIGHTS,
     adapter: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=DIR[@STRENGTH]", help="Serve this LoRA adapter too; may be given several times."),
+        typer.Option(
+            metavar="NAME=DIR[@STRENGTH]",
+            help="Serve this LoRA adapter too, at a strength from 0 to 1 [1]; repeatable.",
+        ),
     ] = None,
     adapters_dir: Annotated[
         str,
@@ -58,7 +61,7 @@ def serve(
         ),
     ] = "auto",
     device: Annotated[
-        str, typer.Option("--device", "--device-map", "--device_map", help="auto, cpu, or cuda:N.")
+        str, typer.Option("--device", "--device-map", "--device_map", help="auto, cpu, cuda or cuda:N.")
     ] = "auto",
     load_in_4bit: Annotated[
         bool,

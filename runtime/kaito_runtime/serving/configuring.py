@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from kaito_runtime.errors import BadConfig, NotFound, UsageFailure
 from kaito_runtime.paths import locate
+from kaito_runtime.yamlfiles import parse_yaml
 
 from . import adapters as adapter_sources
 from .serving_state import SurfaceSettings
@@ -17,6 +19,7 @@ from .settings import EngineName, EngineSettings, ServerSettings, ServeSettings
 
 log = logging.getLogger(__name__)
 
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 ENGINES = ("auto", "transformers", "vllm")
 
 
@@ -57,6 +60,8 @@ def build_settings(
     """
     if engine not in ENGINES:
         raise UsageFailure(f"--engine {engine}: it is one of {', '.join(ENGINES)}")
+    if not _DEVICE.fullmatch(device):
+        raise UsageFailure(f"--device {device}: it is auto, cpu, cuda or cuda:N")
     if pipeline not in ("text-generation", "conversational"):
         raise UsageFailure(f"Unsupported pipeline: {pipeline}")
     if combination_type != "cat":
@@ -64,7 +69,10 @@ def build_settings(
         # for.
         log.warning("--combination-type %s: adapters are always merged exactly (cat)", combination_type)
     file = _read_config(config_file)
-    length = _context_length(file.get("max-model-len", max_model_len))
+    if "max-model-len" in file:
+        length = _context_length(file["max-model-len"], f"{config_file}: max-model-len")
+    else:
+        length = _context_length(max_model_len, "--max-model-len")
     rows = file.get("max-num-seqs", max_num_seqs)
     if not isinstance(rows, int) or not 1 <= rows <= 1024:
         raise BadConfig(f"{config_file}: max-num-seqs must be a whole number from 1 to 1024")
@@ -96,6 +104,7 @@ def build_settings(
             aliases=tuple(alias for alias in (model,) if alias != name),
             default_max_tokens=default_max_tokens,
             timeout=timeout or None,
+            most_answers=rows + max_queue,
             body_limit=int(max_body_mib * 2**20),
             dynamic_adapters=allow_adapter_loading,
         ),
@@ -106,15 +115,14 @@ def _read_config(place: Path | None) -> dict[str, Any]:
     """The `vllm` section of Kaito's inference config; settings that mean nothing here are logged and left out."""
     if place is None:
         return {}
-    import yaml
-
     file = locate(place)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFound(f"--config-file {file} does not exist") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadConfig(f"--config-file {file} cannot be read as YAML: {' '.join(str(error).split())[:256]}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(f"--config-file {file} cannot be read: {error}") from error
+    content = parse_yaml(text, source=f"--config-file {file}") or {}
     section = content.get("vllm") or {} if isinstance(content, dict) else None
     if not isinstance(section, dict):
         raise BadConfig(f"--config-file {file} must be a map with a section vllm")
@@ -124,7 +132,7 @@ def _read_config(place: Path | None) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key in known}
 
 
-def _context_length(value: object) -> int | None:
+def _context_length(value: object, what: str) -> int | None:
     if value in (None, "auto", -1, "-1"):
         return None
     try:
@@ -132,7 +140,7 @@ def _context_length(value: object) -> int | None:
     except ValueError:
         length = 0
     if length < 1:
-        raise UsageFailure(f"max-model-len {value!r}: it is a number of tokens, or auto")
+        raise UsageFailure(f"{what} {value!r}: it is a number of tokens, or auto")
     return length
 
 

@@ -47,6 +47,9 @@ class ByteCodec:
             "" if skip_special else "<end>" * sum(token == END for token in tokens)
         )
 
+    def token_bytes(self, token: int) -> bytes:
+        return b"<end>" if token == END else bytes([token])
+
     def render(self, messages: Sequence[Mapping[str, Any]], **template_arguments: Any) -> str:
         if not self.has_chat_template:
             raise ValueError("there is no chat template")
@@ -165,9 +168,9 @@ class FakeEngine:
         alternatives = [(token, -0.25), (END, -1.5), (0, float("-inf"))][:count]
         return TokenLogprob(
             token,
-            self._codec.decode([token]),
+            self._codec.token_bytes(token),
             -0.25,
-            tuple((each, self._codec.decode([each], skip_special=False), value) for each, value in alternatives),
+            tuple((each, self._codec.token_bytes(each), value) for each, value in alternatives),
         )
 
     async def load_adapter(self, name: str, folder: Path, strength: float = 1.0) -> None:

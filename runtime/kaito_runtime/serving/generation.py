@@ -81,9 +81,10 @@ class TokenLogprob:
     """A token and its natural log probability under the model's own distribution (before temperature and penalties)."""
 
     token: int
-    text: str
+    utf8: bytes
+    """The token's share of the text; often a part of a character only."""
     logprob: float
-    top: tuple[tuple[int, str, float], ...] = ()
+    top: tuple[tuple[int, bytes, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +164,10 @@ class TextCodec(Protocol):
         ...
 
     def decode(self, tokens: Sequence[int], *, skip_special: bool = True) -> str: ...
+
+    def token_bytes(self, token: int) -> bytes:
+        """The token's share of an answer's UTF-8 text, with the space that it begins with."""
+        ...
 
     def render(self, messages: Sequence[Mapping[str, Any]], **template_arguments: Any) -> str:
         """The chat template's text, generation prompt included. Raises `ValueError` with the template's sentence."""

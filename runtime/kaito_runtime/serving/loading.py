@@ -52,11 +52,13 @@ def _transformers(settings: EngineSettings) -> Engine:
     from kaito_runtime.models import load
     from kaito_runtime.models.quantizing import Quantization
 
+    _check_device(settings.device)
     model, tokenizer = load(
         settings.model,
         dtype=settings.dtype,
         quantization=None if settings.bits is None else Quantization(bits=settings.bits),
         device=settings.device,
+        chat_template=settings.chat_template,
         trust_remote_code=settings.trust_remote_code,
         revision=settings.revision,
     )
@@ -68,15 +70,27 @@ def _transformers(settings: EngineSettings) -> Engine:
         max_rows=settings.max_rows, max_queue=settings.max_queue, cache_bytes=_cache_bytes(settings, model.device.type)
     )
     try:
-        return BatchingEngine(
-            model,
-            tokenizer,
-            limits=limits,
-            context_length=settings.context_length,
-            chat_template=settings.chat_template,
-        )
+        engine = BatchingEngine(model, tokenizer, limits=limits, context_length=settings.context_length)
     except UnsupportedModel as error:
         raise BadData(f"{settings.model} cannot be served by this engine: {error}") from error
+    if settings.context_length is not None and engine.context_length < settings.context_length:
+        log.warning(
+            "The context is %d tokens, not %d: the model or the memory for keys and values ends there",
+            engine.context_length,
+            settings.context_length,
+        )
+    return engine
+
+
+def _check_device(device: str | None) -> None:
+    """Raises `UsageFailure` for a GPU that is not there."""
+    if device is None or not device.startswith("cuda"):
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= count:
+        raise UsageFailure(f"--device {device}: torch can use {count} GPUs here; use cpu or auto")
 
 
 def _cache_bytes(settings: EngineSettings, device: str) -> int:

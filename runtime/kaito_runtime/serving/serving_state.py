@@ -28,6 +28,8 @@ class SurfaceSettings:
     """Seconds for a request, waiting included; None: no limit."""
     body_limit: int = 8 * 2**20
     """Most bytes of a request body."""
+    most_answers: int = 288
+    """Most answers of one request: as many as can run and wait together."""
     dynamic_adapters: bool = False
     """Whether the adapter loading endpoints may be used."""
 
@@ -60,6 +62,16 @@ class ServingState:
     @property
     def loaded(self) -> bool:
         return self._engine is not None
+
+    def check_answers(self, count: int) -> None:
+        """Raises `Problem` 400 for a request of more answers than could ever be taken at once: trying again (429) would
+        not help."""
+        if count > self.settings.most_answers:
+            raise Problem(
+                400,
+                f"The request asks for {count} answers; this server takes {self.settings.most_answers} at once at most",
+                param="n",
+            )
 
     def choose(self, model: str | None) -> tuple[AdapterChoice, str]:
         """Which weights a request's `model` means, and the name its answer carries.

@@ -75,8 +75,10 @@ class VllmEngine:
         if settings.bits is not None:
             arguments["quantization"] = "bitsandbytes"
         self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
-        tokenizer = load_tokenizer(folder, trust_remote_code=settings.trust_remote_code)
-        self._codec = TokenizerCodec(tokenizer, chat_template=settings.chat_template)
+        tokenizer = load_tokenizer(
+            folder, chat_template=settings.chat_template, trust_remote_code=settings.trust_remote_code
+        )
+        self._codec = TokenizerCodec(tokenizer)
         self._context_length = int(self._engine.vllm_config.model_config.max_model_len)
         self._most = settings.max_rows + settings.max_queue
         self._rows = settings.max_rows
@@ -145,9 +147,7 @@ class VllmEngine:
         return Piece(text=output.text, tokens=len(tokens), logprobs=logprobs, finish_reason=reason)
 
     def _logprob(self, token: int, table: Mapping[int, Any], count: int) -> TokenLogprob:
-        def text(each: int) -> str:
-            return self._codec.decode([each], skip_special=False)
-
+        text = self._codec.token_bytes
         best = sorted(table.items(), key=lambda item: -item[1].logprob)[:count]
         return TokenLogprob(
             token, text(token), table[token].logprob, tuple((each, text(each), entry.logprob) for each, entry in best)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +142,9 @@ async def test_sigterm_lets_accepted_requests_finish_and_loses_none(running: Run
     [
         (["--model", "/nowhere/model"], 66, "/nowhere/model"),
         (["--model", "{folder}/model", "--adapter", "x={folder}/broken"], 65, "Adapter x"),
+        (["--model", "{folder}/model", "--chat-template", "{{{{ broken"], 64, "the chat template is not Jinja: line 1"),
+        (["--model", "{folder}/model", "--device", "cuda:99"], 2, "--device cuda:99: torch can use"),
+        (["--model", "{folder}/corrupt"], 65, "model.safetensors is not a safetensors file"),
     ],
 )
 def test_what_cannot_be_loaded_ends_the_process_with_one_sentence(
@@ -148,10 +152,12 @@ def test_what_cannot_be_loaded_ends_the_process_with_one_sentence(
 ) -> None:
     (folder / "broken").mkdir(exist_ok=True)
     (folder / "broken" / "adapter_config.json").write_text("{}")
+    shutil.copytree(folder / "model", folder / "corrupt", dirs_exist_ok=True)
+    (folder / "corrupt" / "model.safetensors").write_bytes(b"garbage " * 100)
     failing = Running(*(argument.format(folder=folder) for argument in arguments), "--adapters-dir", "/nowhere")
     assert failing.finish() == code, failing.log
     assert failing.log[-1].startswith("error: ")
-    assert says in failing.log[-1]
+    assert says.format(folder=folder) in failing.log[-1]
     assert not any("Traceback" in line for line in failing.log)
 
 

@@ -1,5 +1,6 @@
 """`/v1/models`, `/v1/chat/completions` and `/v1/completions`, as OpenAI's reference and Kaito v0.12 have them."""
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,8 @@ async def test_seeds_of_several_answers_differ_and_can_be_repeated(
         ('{"messages": "hi"}', 422, "list_type", "messages"),
         ('{"messages": []}', 400, "too_short", "messages"),
         ('{"messages": [{"role": "user", "content": "x"}], "foo": 1}', 422, "unknown_parameter", "foo"),
+        ('{"messages": [{"role": "user"}]}', 400, None, "messages"),
+        ('{"messages": [{"role": "user", "content": [{"type": "text"}]}]}', 400, None, "messages"),
         ('{"messages": [{"role": "bard", "content": "x"}]}', 422, "literal_error", "messages.0.role"),
         ('{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}', 400, None, "messages"),
     ],
@@ -239,6 +242,7 @@ async def test_bad_bodies_are_openai_errors(
         ({"logit_bias": {"1" * 30: 1}}, 400, "logit_bias"),
         ({"logit_bias": {"5": 1000}}, 400, "logit_bias"),
         ({"stop_token_ids": [10**9]}, 400, "stop_token_ids"),
+        ({"min_tokens": 9, "max_tokens": 8}, 400, "min_tokens"),
         ({"stream_options": {"include_usage": True}}, 400, "stream_options"),
         ({"response_format": {"type": "json_object"}}, 400, "response_format"),
         ({"chat_template_kwargs": {"tokenize": True}}, 400, "chat_template_kwargs"),
@@ -260,6 +264,40 @@ async def test_an_unknown_model_is_404(client: httpx.AsyncClient) -> None:
     assert response.json()["error"]["message"] == "The model `nobody` does not exist."
 
 
+async def test_a_mistyped_parameter_is_refused_with_the_nearest(client: httpx.AsyncClient) -> None:
+    error = (await ask(client, max_token=5)).json()["error"]
+    assert error["message"] == "Unknown parameter: max_token; did you mean max_tokens?"
+    error = (await ask(client, logit_bias={"x": 1})).json()["error"]
+    assert error["message"] == "logit_bias: 'x' is not a token id"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": USER, "n": 3}),
+        ("/v1/completions", {"prompt": ["a", "b", "c"]}),
+        ("/chat", {"prompt": "a", "generate_kwargs": {"num_return_sequences": 3}}),
+    ],
+)
+async def test_more_answers_than_can_ever_be_taken_at_once_are_not_worth_another_try(
+    path: str, body: dict[str, Any]
+) -> None:
+    state = ServingState(SurfaceSettings(served_model_name="phi-3", most_answers=2))
+    state.ready(FakeEngine(capacity=2))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(state)), base_url="http://test") as client:
+        response = await client.post(path, json=body)
+    assert response.status_code == 400
+    assert "asks for 3 answers; this server takes 2 at once at most" in response.text
+
+
+async def test_a_compressed_body_is_415(client: httpx.AsyncClient) -> None:
+    response = await client.post(
+        "/v1/chat/completions", content=gzip.compress(b"{}"), headers={"content-encoding": "gzip"}
+    )
+    assert response.status_code == 415
+    assert response.json()["error"]["message"] == "Content-Encoding 'gzip' is not supported; send the body as it is"
+
+
 async def test_a_large_body_is_413(client: httpx.AsyncClient) -> None:
     response = await ask(client, messages=[{"role": "user", "content": "x" * 30_000}])
     assert (response.status_code, response.json()["error"]["code"]) == (413, "body_too_large")
@@ -277,6 +315,7 @@ async def test_models_are_the_base_and_its_adapters(client: httpx.AsyncClient, s
     for entry in body["data"]:
         assert (await client.get(f"/v1/models/{entry['id']}")).json() == entry
     assert (await client.get("/v1/models/microsoft/Phi-3")).json()["id"] == "phi-3"
+    assert (await client.get("/v1/models/")).json() == body
     missing = await client.get("/v1/models/nobody")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 

@@ -86,10 +86,12 @@ def test_a_template_file_is_read(parse: Any, tmp_path: Path) -> None:
         (["--pipeline", "summarization"], "Unsupported pipeline: summarization"),
         (["--max-model-len", "long"], "max-model-len"),
         (["--max-model-len", "0"], "max-model-len"),
+        (["--device", "tpu"], "auto, cpu, cuda or cuda:N"),
         (["--chat-template", "/nowhere/t.jinja"], "t.jinja"),
         (["--config-file", "/nowhere/c.yaml"], "does not exist"),
         (["--config-file", "{root}/list.yaml"], "section vllm"),
-        (["--config-file", "{root}/broken.yaml"], "YAML"),
+        (["--config-file", "{root}/broken.yaml"], "broken.yaml:1: not YAML"),
+        (["--config-file", "{root}/length.yaml"], "length.yaml: max-model-len 'long'"),
         (["--config-file", "{root}/rows.yaml"], "max-num-seqs"),
         (["--load-in-4bit", "--load-in-8bit"], "exclude each other"),
         (["--served-model-name", "a", "--adapters-dir", "{root}"], "another --served-model-name"),
@@ -98,6 +100,7 @@ def test_a_template_file_is_read(parse: Any, tmp_path: Path) -> None:
 def test_mistakes_are_one_sentence(parse: Any, tmp_path: Path, arguments: list[str], says: str) -> None:
     (tmp_path / "list.yaml").write_text("[1]")
     (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "length.yaml").write_text("vllm: {max-model-len: long}")
     (tmp_path / "rows.yaml").write_text("vllm: {max-num-seqs: many}")
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "adapter_config.json").write_text("{}")

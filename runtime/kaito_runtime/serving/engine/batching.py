@@ -31,7 +31,6 @@ class BatchingEngine:
         *,
         limits: SchedulingLimits,
         context_length: int | None = None,
-        chat_template: str | None = None,
     ) -> None:
         """Warms the model up with one pass (blocking). `context_length`: a limit below the model's own.
 
@@ -42,7 +41,7 @@ class BatchingEngine:
         length = min(own, context_length or own)
         self._decoder = Decoder(model, max_rows=limits.max_rows, max_length=length)
         self._model = model
-        self._codec = TokenizerCodec(tokenizer, chat_template=chat_template)
+        self._codec = TokenizerCodec(tokenizer)
         self._eos = _end_tokens(model, tokenizer)
         self._layers = AdaptedLayers(model)
         self._adapters: dict[str, tuple[Variant, float]] = {}

@@ -89,10 +89,7 @@ class SequenceState:
     def _describe(self, choice: Choice) -> TokenLogprob:
         return TokenLogprob(
             choice.token,
-            self._token_text(choice.token),
+            self._codec.token_bytes(choice.token),
             choice.logprob,
-            tuple((token, self._token_text(token), value) for token, value in choice.top),
+            tuple((token, self._codec.token_bytes(token), value) for token, value in choice.top),
         )
-
-    def _token_text(self, token: int) -> str:
-        return self._codec.decode([token], skip_special=False)

@@ -9,6 +9,7 @@ asks otherwise; a JSON body is taken whatever its content type; bad generation s
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,13 +17,14 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..answering import collect_all, unless_gone
-from ..bodies import RequestBody, read_body
+from ..bodies import RequestBody, read_body, validate
 from ..generation import Engine, GenerationRequest, Sampling
 from ..openapi import json_request
 from ..problems import Problem
 from ..request_ids import request_id
 from ..serving_state import ServingState
 from .messages import encode, render_prompt
+from .sampling_fields import StopStrings
 
 
 class ChatMessage(BaseModel):
@@ -43,10 +45,10 @@ class GenerateKwargs(RequestBody):
     top_k: int | None = Field(None, ge=0)
     top_p: float | None = Field(None, gt=0, le=1)
     min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0)
+    repetition_penalty: float | None = Field(None, gt=0, le=10)
     num_return_sequences: int | None = Field(None, ge=1, le=16)
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
-    stop_strings: str | list[str] | None = None
+    stop_strings: StopStrings | None = None
     skip_special_tokens: bool | None = None
     eos_token_id: int | list[int] | None = None
     # Accepted at their neutral value only.
@@ -111,6 +113,7 @@ def routes(state: ServingState) -> APIRouter:
         choice, _ = state.choose(body.model)
         shown, prompt = await _prompt(engine, body)
         sampling = _sampling(engine, settings, len(prompt), state.settings.chat_max_new_tokens)
+        state.check_answers(settings.num_return_sequences or 1)
         name = request_id(request, "chat-")
         requests = [
             GenerationRequest(
@@ -143,8 +146,6 @@ async def _prompt(engine: Engine, body: ChatRequest) -> tuple[str, list[int]]:
 
 
 def _generate_kwargs(given: dict[str, Any]) -> GenerateKwargs:
-    from ..bodies import validate
-
     for key in given:
         if key not in GenerateKwargs.model_fields:
             near = difflib.get_close_matches(key, GenerateKwargs.model_fields, n=1)
@@ -197,6 +198,4 @@ def _sampling(engine: Engine, settings: GenerateKwargs, prompt: int, default: in
 
 
 def _reseeded(sampling: Sampling, index: int) -> Sampling:
-    from dataclasses import replace
-
     return replace(sampling, seed=(sampling.seed or 0) + index)

@@ -91,6 +91,7 @@ def routes(state: ServingState) -> APIRouter:
         asked = body.max_completion_tokens or body.max_tokens
         limit = fit_tokens(engine, len(prompt), asked, state.settings.default_max_tokens)
         logprobs = (body.top_logprobs or 0) if body.logprobs else None
+        state.check_answers(body.n or 1)
         name = request_id(request, "chatcmpl-")
         requests = [
             GenerationRequest(
@@ -162,8 +163,8 @@ def _logprobs(logprobs: Sequence[TokenLogprob]) -> dict[str, Any]:
     return {
         "content": [
             {
-                **_token(item.text, item.logprob),
-                "top_logprobs": [_token(text, value) for _, text, value in item.top],
+                **_token(item.utf8, item.logprob),
+                "top_logprobs": [_token(each, value) for _, each, value in item.top],
             }
             for item in logprobs
         ],
@@ -171,6 +172,10 @@ def _logprobs(logprobs: Sequence[TokenLogprob]) -> dict[str, Any]:
     }
 
 
-def _token(text: str, logprob: float) -> dict[str, Any]:
+def _token(content: bytes, logprob: float) -> dict[str, Any]:
     # JSON has no -Infinity; OpenAI's own stand-in for "practically impossible" is -9999.
-    return {"token": text, "logprob": max(logprob, -9999.0), "bytes": list(text.encode())}
+    return {
+        "token": content.decode(errors="replace"),
+        "logprob": max(logprob, -9999.0),
+        "bytes": list(content),
+    }

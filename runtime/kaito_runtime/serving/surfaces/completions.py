@@ -70,6 +70,7 @@ def routes(state: ServingState) -> APIRouter:
         engine = state.engine
         choice, model = state.choose(body.model)
         body.check()
+        state.check_answers(len(body.prompts()) * (body.n or 1))
         name = request_id(request, "cmpl-")
         requests: list[GenerationRequest] = []
         shown: list[str] = []
@@ -161,13 +162,16 @@ async def _chunks(
 
 def _logprobs(logprobs: Sequence[TokenLogprob], offset: int) -> dict[str, Any]:
     """OpenAI's older shape: parallel lists; `offset` is where the first token's text begins."""
+    texts = [item.utf8.decode(errors="replace") for item in logprobs]
     offsets = []
-    for item in logprobs:
+    for text in texts:
         offsets.append(offset)
-        offset += len(item.text)
+        offset += len(text)
     return {
-        "tokens": [item.text for item in logprobs],
+        "tokens": texts,
         "token_logprobs": [max(item.logprob, -9999.0) for item in logprobs],
-        "top_logprobs": [{text: max(value, -9999.0) for _, text, value in item.top} for item in logprobs],
+        "top_logprobs": [
+            {each.decode(errors="replace"): max(value, -9999.0) for _, each, value in item.top} for item in logprobs
+        ],
         "text_offset": offsets,
     }

@@ -65,7 +65,9 @@ def routes(state: ServingState) -> APIRouter:
 
     @router.get("/v1/models/{model:path}")
     async def model(model: str) -> dict[str, Any]:
-        """One of them."""
+        """One of them; without a name all."""
+        if not model:
+            return await models()
         names = (state.settings.served_model_name, *state.settings.aliases)
         for entry in adapters():
             if entry["id"] == model:

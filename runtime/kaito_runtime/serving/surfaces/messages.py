@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from ..generation import Engine
 from ..problems import Problem
 
 LONG_TEXT = 20_000
 """Characters from which a prompt is tokenised off the event loop."""
+
+TEXT_TYPES = ("text", "input_text", "output_text")
 
 
 class TextPart(BaseModel):
@@ -32,6 +34,8 @@ class Message(BaseModel):
         """As a template takes it: text parts joined by a space (as Kaito does), other kinds of parts refused."""
         message = dict(self.model_extra or {})
         message["role"] = "system" if self.role == "developer" else self.role
+        if self.content is None and self.role not in ("assistant", "function"):
+            raise Problem(400, f"A message of the role {self.role!r} needs content", param="messages")
         if isinstance(self.content, list):
             message["content"] = " ".join(_text(part) for part in self.content)
         else:
@@ -40,17 +44,13 @@ class Message(BaseModel):
 
 
 def _text(part: TextPart) -> str:
-    if part.type not in ("text", "input_text", "output_text") or part.text is None:
+    if part.type in TEXT_TYPES and part.text is None:
+        raise Problem(400, f"A content part of type {part.type!r} needs the field text", param="messages")
+    if part.type not in TEXT_TYPES or part.text is None:
         raise Problem(
             400, f"Content of type {part.type[:64]!r} is not supported: this model takes text only", param="messages"
         )
     return part.text
-
-
-Messages = list[Message]
-"""Used with `Field(min_length=1)`."""
-
-MESSAGES_FIELD = Field(min_length=1)
 
 
 async def render_prompt(

@@ -12,6 +12,7 @@ from ..generation import Engine, Sampling
 from ..problems import Problem
 
 StopString = Annotated[str, Field(min_length=1, max_length=256)]
+StopStrings = StopString | Annotated[list[StopString], Field(max_length=16)]
 TokenId = Annotated[int, Field(ge=0)]
 
 
@@ -32,7 +33,7 @@ class SamplingFields(RequestBody):
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
-    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
+    stop: StopStrings | None = None
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
@@ -70,6 +71,8 @@ class SamplingFields(RequestBody):
                 f"Token ids must be below the vocabulary size, {vocabulary}",
                 param="logit_bias" if self.logit_bias else "stop_token_ids",
             )
+        if max_tokens is not None and (self.min_tokens or 0) > max_tokens:
+            raise Problem(400, f"min_tokens {self.min_tokens} is more than max_tokens {max_tokens}", param="min_tokens")
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         return Sampling(
             max_tokens=max_tokens,
