@@ -80,6 +80,10 @@ class BuiltinStrategy:
     def conversion_error(self, obj: Object) -> str | None:
         return converting.conversion_error(obj, self._kind.api_version, self._kind.kind)
 
+    def converted(self, obj: Object) -> Object:
+        fitted: Object = converting.converted(obj, self._kind.api_version, self._kind.kind)
+        return fitted
+
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
 

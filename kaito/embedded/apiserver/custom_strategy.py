@@ -96,6 +96,9 @@ class CustomStrategy:
     def conversion_error(self, obj: Object) -> str | None:
         return None
 
+    def converted(self, obj: Object) -> Object:
+        return obj
+
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
 

@@ -76,6 +76,10 @@ class Strategy(Protocol):
         """Why a patched object is not of this kind, in the words for strategic patches and applies; None if it is."""
         ...
 
+    def converted(self, obj: Object) -> Object:
+        """An object without conversion errors, its numbers made to fit the fields that hold them."""
+        ...
+
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
         """Records in `new` (managedFields) which of its fields `manager` wrote."""
         ...

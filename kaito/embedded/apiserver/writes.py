@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import orjson
 from aiohttp import web
 
@@ -106,13 +108,14 @@ class Writes:
         def mutate(live: Entry | None) -> Object:
             assert live is not None
             patched = patch(resource.copy(live))
-            try:
+            if kind != patch_requests.STRATEGIC_PATCH:
                 obj = self._decode_patched(resource, patched, key, options, call)
-            except _Unreadable as problem:
-                if kind != patch_requests.STRATEGIC_PATCH:
-                    raise
-                why = resource.strategy.conversion_error(patched) or problem.why
-                raise _bad_patch(plain(merged_patch(resource.copy(live), orjson.loads(raw))), why) from None
+            else:
+                try:
+                    obj = self._convert_patched(resource, patched, key, options, call)
+                except _Unreadable as problem:
+                    shown = plain(merged_patch(resource.copy(live), orjson.loads(raw)))
+                    raise _bad_patch(shown, problem.why) from None
             _check_identity(obj, key)
             return obj
 
@@ -134,6 +137,21 @@ class Writes:
             raise _Unreadable(patched, _first_problem(resource, obj)) from None
         handle_remarks(resource, decoded.remarks, options.validation, call)
         return decoded.object
+
+    def _convert_patched(
+        self, resource: Resource, patched: Object, key: ObjectKey, options: WriteOptions, call: Call
+    ) -> Object:
+        """As `_decode_patched`, where the real server converts instead: other words, and numbers are made to fit."""
+        try:
+            return self._decode_patched(resource, patched, key, options, call)
+        except _Unreadable as problem:
+            why = resource.strategy.conversion_error(patched)
+            if why is None:
+                with contextlib.suppress(_Unreadable):
+                    converted = resource.strategy.converted(patched)
+                    return self._decode_patched(resource, converted, key, options, call)
+            problem.why = why or problem.why
+            raise
 
     async def _apply(
         self, call: Call, resource: Resource, key: ObjectKey, raw: bytes, options: WriteOptions, subresource: str
@@ -164,11 +182,9 @@ class Writes:
                 subresource=subresource,
             )
             try:
-                decoded = self._decode_patched(resource, applied, key, options, call)
+                decoded = self._convert_patched(resource, applied, key, options, call)
             except _Unreadable as problem:
-                raise _inconvertible(
-                    configuration, resource.strategy.conversion_error(applied) or problem.why
-                ) from None
+                raise _inconvertible(configuration, problem.why) from None
             _check_identity(decoded, key)
             return decoded
 

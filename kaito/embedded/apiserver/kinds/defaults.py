@@ -30,6 +30,7 @@ DEFAULTERS: Final[dict[tuple[str, str], Callable[[Json], None]]] = {
     ("batch", "CronJob"): workloads.default_cron_job,
     ("autoscaling", "HorizontalPodAutoscaler"): workloads.default_autoscaler,
     ("discovery.k8s.io", "EndpointSlice"): services.default_endpoint_slice,
+    ("networking.k8s.io", "IngressClass"): services.default_ingress_class,
     ("networking.k8s.io", "NetworkPolicy"): services.default_network_policy,
     ("storage.k8s.io", "StorageClass"): volumes.default_storage_class,
     ("storage.k8s.io", "CSIDriver"): volumes.default_csi_driver,

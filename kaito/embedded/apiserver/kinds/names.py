@@ -69,6 +69,12 @@ PERCENT_MESSAGE: Final = (
     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for "
     f"validation is '{PERCENT_SHAPE}')"
 )
+WILDCARD_SHAPE: Final = rf"\*\.{SUBDOMAIN_SHAPE}"
+WILDCARD_MESSAGE: Final = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
+    f"regex used for validation is '{WILDCARD_SHAPE}')"
+)
 IP_MESSAGE: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 CIDR_MESSAGE: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 PORT_MESSAGE: Final = "must be between 1 and 65535, inclusive"
@@ -84,6 +90,11 @@ def at_most(limit: int) -> str:
 
 def subdomain(value: str) -> list[str]:
     return _length(value, 253) + ([] if SUBDOMAIN.fullmatch(value) else [SUBDOMAIN_MESSAGE])
+
+
+def wildcard(value: str) -> list[str]:
+    """A subdomain whose first label is an asterisk."""
+    return _length(value, 253) + ([] if re.fullmatch(WILDCARD_SHAPE, value) else [WILDCARD_MESSAGE])
 
 
 def label(value: str) -> list[str]:

@@ -12,9 +12,13 @@ from kaito.embedded.apiserver.kinds.model import Cause, Kind
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.kinds.validating import (
     access,
+    autoscaling,
     cluster,
     configuration,
+    events,
     jobs,
+    limits,
+    networking,
     pods,
     services,
     signing,
@@ -33,15 +37,15 @@ __all__ = ["validate_create", "validate_object_meta", "validate_object_meta_upda
 CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("", "ConfigMap"): configuration.check_config_map,
     ("", "Endpoints"): services.check_endpoints,
-    ("", "Event"): cluster.check_event,
-    ("", "LimitRange"): cluster.check_limit_range,
+    ("", "Event"): events.check_event,
+    ("", "LimitRange"): limits.check_limit_range,
     ("", "Namespace"): lambda _: [],
     ("", "Node"): cluster.check_node,
     ("", "PersistentVolume"): storage.check_volume,
     ("", "PersistentVolumeClaim"): storage.check_claim,
     ("", "Pod"): pods.check_pod_create,
     ("", "PodTemplate"): lambda obj: pods.check_template(obj.get("template") or {}, "template"),
-    ("", "ResourceQuota"): cluster.check_resource_quota,
+    ("", "ResourceQuota"): limits.check_resource_quota,
     ("", "Secret"): configuration.check_secret,
     ("", "Service"): services.check_service,
     ("", "ServiceAccount"): lambda _: [],
@@ -51,14 +55,16 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("apps", "Deployment"): workloads.check_deployment,
     ("apps", "ReplicaSet"): workloads.check_replica_set,
     ("apps", "StatefulSet"): workloads.check_stateful_set,
+    ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.check_autoscaler,
     ("batch", "CronJob"): jobs.check_cron_job,
     ("batch", "Job"): jobs.check_job,
     ("certificates.k8s.io", "CertificateSigningRequest"): signing.check_request,
     ("coordination.k8s.io", "Lease"): cluster.check_lease,
     ("discovery.k8s.io", "EndpointSlice"): services.check_endpoint_slice,
-    ("events.k8s.io", "Event"): cluster.check_new_event,
-    ("networking.k8s.io", "Ingress"): cluster.check_ingress,
-    ("networking.k8s.io", "NetworkPolicy"): cluster.check_network_policy,
+    ("events.k8s.io", "Event"): events.check_new_event,
+    ("networking.k8s.io", "Ingress"): networking.check_ingress_create,
+    ("networking.k8s.io", "IngressClass"): networking.check_ingress_class,
+    ("networking.k8s.io", "NetworkPolicy"): networking.check_network_policy,
     ("node.k8s.io", "RuntimeClass"): cluster.check_runtime_class,
     ("policy", "PodDisruptionBudget"): workloads.check_budget,
     ("rbac.authorization.k8s.io", "ClusterRole"): access.check_cluster_role,
@@ -78,6 +84,7 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("", "Pod"): pods.check_pod_update,
     ("", "Secret"): configuration.check_secret_update,
     ("", "Service"): services.check_service_update,
+    ("", "ResourceQuota"): limits.check_resource_quota_update,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): definitions.check_crd_update,
     ("apps", "ControllerRevision"): workloads.check_controller_revision_update,
     ("apps", "DaemonSet"): workloads.check_selector_kept,
@@ -86,14 +93,20 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("apps", "StatefulSet"): workloads.check_stateful_set_update,
     ("batch", "Job"): jobs.check_job_update,
     ("discovery.k8s.io", "EndpointSlice"): services.check_endpoint_slice_update,
+    ("networking.k8s.io", "IngressClass"): networking.check_ingress_class_update,
+    ("events.k8s.io", "Event"): events.check_new_event_update,
     ("node.k8s.io", "RuntimeClass"): cluster.check_runtime_class_update,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): access.check_binding_update,
     ("rbac.authorization.k8s.io", "RoleBinding"): access.check_binding_update,
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class_update,
 }
+# What an update checks twice, though metadata once.
+REPEATING: Final = frozenset({("networking.k8s.io", "NetworkPolicy")})
 # What an update checks again, where that is less than what a create checks.
 REPEATED: Final[dict[tuple[str, str], Validator]] = {
     ("", "Pod"): pods.check_pod,
+    ("events.k8s.io", "Event"): events.check_event,
+    ("networking.k8s.io", "Ingress"): networking.check_ingress,
     ("apps", "StatefulSet"): functools.partial(workloads.check_stateful_set, updating=True),
 }
 # Update validation of these does not repeat what a create is checked for.
@@ -136,8 +149,9 @@ def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> 
             causes += _whole(kind, new, rules)
         return causes + (statuses.check_status(kind, new, old) if subresource == "status" else [])
     create, update = CREATE.get(place), UPDATE.get(place)
-    for _ in range(max(1, rules.wholes)):
-        causes += _whole(kind, new, rules) if rules.wholes else []
+    for _ in range(rules.wholes):
+        causes += _whole(kind, new, rules)
+    for _ in range(2 if place in REPEATING else max(1, rules.wholes)):
         if create is not None and place not in UPDATE_ONLY:
             causes += REPEATED.get(place, create)(new)
     return causes + (update(new, old) if update is not None else [])

@@ -75,7 +75,7 @@ def _scalar_error(shape: Shape, value: Any, path: Path) -> str | None:
             return f"{printed(path)}: expected boolean, got {_shown(value)}"
         case "":
             if isinstance(value, (dict, list)):
-                return f"{printed(path)}: expected string, got {_shown(value)}"
+                return f"{printed(path)}: expected any scalar, got &{{{plain(value)}}}"
         case _:
             pass
     return None

@@ -89,13 +89,13 @@ class BuiltinShape:
             self.kind, self.atomic = "map", map_type == "atomic"
         elif kind.kind == "slice":
             self.kind, self.atomic = "list", self.list_type == "atomic"
-        elif kind.kind in ("raw", "json"):
+        elif kind.kind in ("raw", "json", "int-or-string"):
             self.kind, self.atomic = "deduced", True
         else:
             self.kind, self.atomic = "scalar", True
             if kind.kind in NUMBERS:
                 self.scalar = "numeric"
-            elif kind.kind in ("string", "bytes", "time", "micro-time", "duration"):
+            elif kind.kind in ("string", "bytes", "duration"):
                 self.scalar = "string"
             elif kind.kind == "bool":
                 self.scalar = "boolean"

@@ -12,6 +12,7 @@ from kaito.embedded.apiserver.schemas.go_text import type_name
 from kaito.embedded.apiserver.schemas.types import Type, type_for
 
 INTEGERS: Final = frozenset({"int32", "int64", "int", "uint8"})
+BITS: Final = {"int32": 32, "int64": 64, "int": 64}
 KINDS: Final = {"[]interface {}": "slice", "map[string]interface {}": "map"}
 
 
@@ -19,6 +20,30 @@ def conversion_error(value: Any, api_version: str, kind: str) -> str | None:
     """The first thing that keeps a value from being a built-in object; None when nothing does."""
     known = type_for(api_version, kind)
     return None if known is None else _error(known, value)
+
+
+def converted(value: Any, api_version: str, kind: str) -> Any:
+    """The value with its integers as Go's conversion leaves them: what is too large keeps its lowest bits."""
+    known = type_for(api_version, kind)
+    return value if known is None else _fitted(known, value)
+
+
+def _fitted(kind: Type, value: Any) -> Any:
+    match kind.kind:
+        case "ptr":
+            return _fitted(kind.elem, value)
+        case "struct" if isinstance(value, dict):
+            fields = kind.fields
+            return {key: _fitted(fields[key].type, item) if key in fields else item for key, item in value.items()}
+        case "map" if isinstance(value, dict):
+            return {key: _fitted(kind.elem, item) for key, item in value.items()}
+        case "slice" if isinstance(value, list):
+            return [_fitted(kind.elem, item) for item in value]
+        case name if name in BITS and isinstance(value, (int, float)):
+            size = 1 << BITS[name]
+            return (int(value) + size // 2) % size - size // 2
+        case _:
+            return value
 
 
 def _error(kind: Type, value: Any) -> str | None:

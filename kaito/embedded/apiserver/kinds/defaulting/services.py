@@ -43,6 +43,12 @@ def default_endpoint_slice(endpoint_slice: Json) -> None:
         port.setdefault("protocol", "TCP")
 
 
+def default_ingress_class(ingress_class: Json) -> None:
+    parameters = ingress_class.get("spec", {}).get("parameters")
+    if parameters is not None and parameters.get("scope") is None:
+        parameters["scope"] = "Cluster"
+
+
 def default_network_policy(policy: Json) -> None:
     spec = policy.setdefault("spec", {})
     for rule in (*(spec.get("ingress") or ()), *(spec.get("egress") or ())):

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.defaulting.pods import default_template
 from kaito.embedded.apiserver.kinds.defaulting.volumes import default_claim
+from kaito.embedded.apiserver.schemas.decoding import emptied
 
 Json = dict[str, Any]
 QUARTER: Final = "25%"
 TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 NO_LIMIT: Final = 2**31 - 1
+SCALING_POLICIES: Final = {
+    "scaleUp": [
+        {"type": "Pods", "value": 4, "periodSeconds": 15},
+        {"type": "Percent", "value": 100, "periodSeconds": 15},
+    ],
+    "scaleDown": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+}
 
 
 def default_deployment(deployment: Json) -> None:
@@ -128,3 +137,10 @@ def default_autoscaler(autoscaler: Json) -> None:
     elif not spec.get("metrics"):
         target = {"type": "Utilization", "averageUtilization": 80}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    if (behavior := spec.get("behavior")) is not None:
+        for field, policies in SCALING_POLICIES.items():
+            rules = behavior.setdefault(field, {})
+            rules.setdefault("selectPolicy", "Max")
+            if emptied(rules, "policies") is None:
+                rules.setdefault("policies", copy.deepcopy(policies))
+        behavior["scaleUp"].setdefault("stabilizationWindowSeconds", 0)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kaito.embedded.apiserver.kinds import names
 from kaito.embedded.apiserver.kinds.causes import duplicate, invalid, invalid_each, not_supported, required, too_long
 from kaito.embedded.apiserver.kinds.model import Cause, Kind
-from kaito.embedded.apiserver.kinds.validating import cluster
+from kaito.embedded.apiserver.kinds.validating import cluster, limits, networking
 from kaito.embedded.apiserver.kinds.validating.selectors import not_negative
 
 Json = dict[str, Any]
@@ -127,5 +127,7 @@ def _check_reason(reason: str, path: str) -> list[Cause]:
 
 OWN: Final[dict[tuple[str, str], Callable[[Json], list[Cause]]]] = {
     ("", "Namespace"): cluster.check_namespace_status,
+    ("", "ResourceQuota"): limits.check_quota_status,
+    ("networking.k8s.io", "Ingress"): networking.check_ingress_status,
     ("policy", "PodDisruptionBudget"): _check_budget,
 }
