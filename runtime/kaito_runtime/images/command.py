@@ -30,7 +30,8 @@ def pull(
     """Put what an image has under /data (an adapter, or data) into a folder.
 
     Reads images of this program, of Kaito and any other whose layers hold files under /data. The image is asked for
-    anonymously first, then with each fitting credential of the docker configurations. Digests are verified.
+    anonymously first, then with each fitting credential of the docker configurations (auths, credHelpers, credsStore).
+    Digests are verified.
 
     Exit codes: 0 done; 2 not a reference; 64 bad docker configuration; 65 no /data or a broken image; 66 not found;
     69 registry not reachable; 77 refused.

@@ -3,14 +3,18 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kaito_runtime.errors import BadConfig
 from kaito_runtime.hostglob import host_matches
+from kaito_runtime.images.credential_helpers import ask_helper
 from kaito_runtime.images.references import DOCKER_HUB, Reference
+
+_HUB_KEY: Final = "https://index.docker.io/v1/"
+"""Docker Hub's name in docker configurations, and for helpers."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,48 @@ def config_files(folder: Path) -> list[Path]:
 def find_credentials(reference: Reference, files: list[Path]) -> list[Credential]:
     """Return the credentials for `reference` in `files`, the best first.
 
-    Keys match as in the kubelet: by host glob and path prefix, in reverse alphabetical order within a file, so longer
-    paths come before shorter ones. Raises BadConfig for a file that is not a docker configuration.
+    In each file: the helper that `credHelpers` names for the registry, then the entries of `auths`, then `credsStore`.
+    Keys match as in the kubelet: by host glob and path prefix, in reverse alphabetical order, so longer paths come
+    before shorter ones. Raises BadConfig for a file that is not a docker configuration.
     """
-    target = f"{reference.registry}/{reference.repository}"
     found: list[Credential] = []
     for path in files:
-        entries = _read(path)
-        for key in sorted(entries, reverse=True):
-            if host_matches(key, target) or (reference.registry == DOCKER_HUB and _is_docker_hub(key)):
-                credential = _credential(entries[key], f"{path} ({key})")
-                if credential and credential not in found:
-                    found.append(credential)
+        document = _read(path)
+        for credential in (
+            *_from_helpers(document.get("credHelpers"), reference, path),
+            *_from_entries(document.get("auths", document), reference, path),
+            *_from_helpers({reference.registry: document.get("credsStore")}, reference, path),
+        ):
+            if credential not in found:
+                found.append(credential)
     return found
+
+
+def _from_entries(entries: Any, reference: Reference, path: Path) -> Iterator[Credential]:
+    if not isinstance(entries, dict):
+        raise BadConfig(f"the docker configuration {path} has no auths")
+    for key in sorted(entries, reverse=True):
+        if _fits(key, reference) and isinstance(entries[key], dict):
+            credential = _credential(entries[key], f"{path} ({key})")
+            if credential:
+                yield credential
+
+
+def _from_helpers(helpers: Any, reference: Reference, path: Path) -> Iterator[Credential]:
+    for key, name in helpers.items() if isinstance(helpers, dict) else ():
+        if isinstance(name, str) and name and _fits(key, reference):
+            server = _HUB_KEY if reference.registry == DOCKER_HUB else reference.registry
+            answer = ask_helper(name, server)
+            if answer is not None:
+                user, secret = answer
+                source = f"{path} (helper {name})"
+                token = secret if user == "<token>" else None
+                yield Credential("" if token else user, "" if token else secret, source, token)
+
+
+def _fits(key: str, reference: Reference) -> bool:
+    target = f"{reference.registry}/{reference.repository}"
+    return host_matches(key, target) or (reference.registry == DOCKER_HUB and _is_docker_hub(key))
 
 
 def _is_docker_hub(key: str) -> bool:
@@ -67,17 +100,16 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError:
         # The cause would quote the file, which holds passwords.
         raise BadConfig(f"the docker configuration {path} is not JSON") from None
-    entries = document.get("auths", document) if isinstance(document, dict) else None
-    if not isinstance(entries, dict):
+    if not isinstance(document, dict):
         raise BadConfig(f"the docker configuration {path} has no auths")
-    return {key: value for key, value in entries.items() if isinstance(value, dict)}
+    return document
 
 
 def _credential(entry: Mapping[str, Any], source: str) -> Credential | None:
     username, password = entry.get("username"), entry.get("password")
     if not username and isinstance(entry.get("auth"), str):
         try:
-            username, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
+            username, _, password = base64.b64decode(entry["auth"].strip(), validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise BadConfig(f"the docker configuration {source}: auth is not base64 of user:password") from None
     token = entry.get("identitytoken") or None

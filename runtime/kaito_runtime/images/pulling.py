@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kaito_runtime.errors import BadData, NotFound, Refused
 from kaito_runtime.images.credentials import Credential
-from kaito_runtime.images.references import Reference
+from kaito_runtime.images.references import Reference, is_digest
 from kaito_runtime.images.registry import Repository
-from kaito_runtime.images.unpacking import FOLDER, unpack_layer
+from kaito_runtime.images.unpacking import FOLDER, Allowance, unpack_layer
 from kaito_runtime.mirrors import MirrorMap
 from kaito_runtime.transfer.retrying import Patience
 
@@ -48,10 +48,12 @@ def pull_data(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".kaito-pull-", dir=output.parent) as scratch:
         root = Path(scratch) / FOLDER
-        for layer in manifest["layers"]:
+        layers = [(_digest(layer, reference), _size(layer, reference)) for layer in manifest["layers"]]
+        allowance = Allowance(sum(size for _, size in layers))
+        for digest_of_layer, size in layers:
             blob = Path(scratch) / "layer"
-            repository.download(_digest(layer, reference), blob, size=layer.get("size"))
-            unpack_layer(blob, root, name=str(reference))
+            repository.download(digest_of_layer, blob, size=size)
+            unpack_layer(blob, root, name=str(reference), allowance=allowance)
         names = (
             sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) if root.exists() else []
         )
@@ -63,9 +65,16 @@ def pull_data(
 
 def _digest(layer: Any, reference: Reference) -> str:
     digest = layer.get("digest") if isinstance(layer, dict) else None
-    if not isinstance(digest, str) or not digest.startswith("sha256:"):
+    if not is_digest(digest):
         raise BadData(f"{reference}: the manifest names a layer without a sha256 digest")
-    return digest
+    return str(digest)
+
+
+def _size(layer: Any, reference: Reference) -> int:
+    size = layer.get("size")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise BadData(f"{reference}: the manifest names a layer without a size")
+    return size
 
 
 def _move(root: Path, output: Path) -> None:

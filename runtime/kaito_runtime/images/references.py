@@ -32,6 +32,11 @@ class Reference:
         return self.digest or self.tag or "latest"
 
 
+def is_digest(value: object) -> bool:
+    """Whether `value` is `sha256:` and 64 hexadecimal digits."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
 def parse_reference(text: str) -> Reference:
     """Return the reference that `text` is: `name` means `docker.io/library/name:latest`.
 
@@ -51,7 +56,7 @@ def parse_reference(text: str) -> Reference:
         )
     if tag and not _TAG.fullmatch(tag):
         raise UsageFailure(f"{text!r} is not an image reference: {tag!r} is not a tag")
-    if digest and not _DIGEST.fullmatch(digest):
+    if digest and not is_digest(digest):
         raise UsageFailure(f"{text!r} is not an image reference: {digest!r} is not a sha256 digest")
     if not re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?", registry):
         raise UsageFailure(f"{text!r} is not an image reference: {registry!r} is not a host")

@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit
 
 from kaito_runtime.errors import BadData, NotFound, Refused, RuntimeFailure, shorten
 from kaito_runtime.images.credentials import Credential
-from kaito_runtime.images.references import DOCKER_HUB, Reference
+from kaito_runtime.images.references import DOCKER_HUB, Reference, is_digest
 from kaito_runtime.mirrors import MirrorMap
-from kaito_runtime.transfer.retrying import PASSING_STATUS, Passing, Patience, patiently, retry_after_seconds
+from kaito_runtime.transfer.retrying import PASSING_STATUS, Passing, Patience, cause, patiently, retry_after_seconds
 
 if TYPE_CHECKING:
     import httpx
@@ -62,16 +62,15 @@ class Repository:
 
         Raises BadData when the content does not have the digest that was asked for, or is no image manifest.
         """
-        response = self._request("GET", f"/manifests/{version}", headers={"Accept": _ACCEPTED})
-        content = response.content
+        content = self._read(f"/manifests/{version}", most=_LARGEST_MANIFEST)
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         if version.startswith("sha256:") and version != digest:
             raise BadData(f"{self.reference}: the registry sent a manifest with the digest {digest}, not {version}")
         try:
             document = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadData(f"{self.reference}: the registry sent a manifest that is not JSON") from error
-        if not isinstance(document, dict) or len(content) > _LARGEST_MANIFEST:
+        if not isinstance(document, dict):
             raise BadData(f"{self.reference}: the registry sent no image manifest")
         if isinstance(document.get("manifests"), list) and depth == 0:
             return self.manifest(_choose(document["manifests"], str(self.reference)), depth=1)
@@ -86,6 +85,8 @@ class Repository:
             with self._open("GET", f"/blobs/{digest}") as response, place.open("wb") as file:
                 for chunk in response.iter_bytes(1 << 20):
                     file.write(chunk)
+                    if size is not None and file.tell() > size:
+                        return
 
         patiently(f"{self.address}/blobs/{digest}", attempt, self.patience)
         with place.open("rb") as file:
@@ -115,7 +116,8 @@ class Repository:
     def _upload(self, path: Path, digest: str) -> None:
         with self._open("POST", "/blobs/uploads/") as started:
             location = self._location(started)
-            chunk = max(self.chunk, int(started.headers.get("oci-chunk-min-length") or 0))
+            least = started.headers.get("oci-chunk-min-length", "")
+            chunk = max(self.chunk, int(least) if least.isdecimal() else 0)
         total = path.stat().st_size
         headers = {"Content-Type": "application/octet-stream"}
         with path.open("rb") as file:
@@ -133,6 +135,20 @@ class Repository:
     def put_manifest(self, content: bytes, version: str, *, media_type: str = OCI_MANIFEST) -> None:
         """Put a manifest under a tag."""
         self._request("PUT", f"/manifests/{version}", headers={"Content-Type": media_type}, content=content)
+
+    def _read(self, path: str, *, most: int) -> bytes:
+        """Return a manifest. Raises BadData when it is larger than `most` bytes."""
+
+        def attempt() -> bytes:
+            content = bytearray()
+            with self._open("GET", path, headers={"Accept": _ACCEPTED}) as response:
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > most:
+                        raise BadData(f"{self.reference}: the registry sent a manifest of more than {most} bytes")
+            return bytes(content)
+
+        return patiently(f"GET {self.address}{path}", attempt, self.patience)
 
     def _location(self, response: "httpx.Response") -> str:
         return str(urljoin(str(response.url), response.headers.get("location", "")))
@@ -165,8 +181,10 @@ class Repository:
                     self._check(response)
                     yield response
                     return
-            except httpx.TransportError as error:
-                raise Passing(f"registry {self._host()} cannot be reached: {error or type(error).__name__}") from error
+            except httpx.InvalidURL as error:
+                raise BadData(f"registry {self._host()} leads to an address that is none: {error}") from error
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                raise Passing(f"registry {self._host()} cannot be reached: {cause(error)}") from error
             except httpx.TooManyRedirects as error:
                 raise BadData(f"registry {self._host()} redirects without end") from error
 
@@ -204,7 +222,7 @@ class Repository:
                 headers = {"Authorization": self.credential.basic} if self.credential else {}
                 response = self.client.get(realm, params=wanted, headers=headers)
         except httpx.TransportError as error:
-            raise Passing(f"the token service {realm} cannot be reached: {error}") from error
+            raise Passing(f"the token service {realm} cannot be reached: {cause(error)}") from error
         self._check(response)
         try:
             document = response.json()
@@ -247,7 +265,7 @@ def _choose(manifests: list[Any], name: str) -> str:
     import platform
 
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    entries = [entry for entry in manifests if isinstance(entry, dict) and isinstance(entry.get("digest"), str)]
+    entries = [entry for entry in manifests if isinstance(entry, dict) and is_digest(entry.get("digest"))]
 
     def rank(entry: Mapping[str, Any]) -> tuple[bool, bool]:
         wanted = entry.get("platform") or {}

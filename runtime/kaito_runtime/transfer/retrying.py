@@ -63,6 +63,14 @@ def patiently(what: str, attempt: Callable[[], _T], patience: Patience) -> _T:
     raise AssertionError("patience has at least one attempt")
 
 
+def cause(error: Exception) -> str:
+    """Return what a transport error says, or its name: some say nothing, and one about a header quotes the secret in
+    it."""
+    import httpx
+
+    return type(error).__name__ if isinstance(error, httpx.LocalProtocolError) else str(error) or type(error).__name__
+
+
 def retry_after_seconds(value: str | None) -> float | None:
     """Return the seconds that a Retry-After header asks for (a number or a date), or None."""
     if not value:

@@ -1,4 +1,5 @@
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,3 +91,79 @@ def test_a_broken_configuration_is_refused_without_quoting_it(tmp_path: Path, te
     with pytest.raises(BadConfig, match=r"config\.json") as caught:
         find_credentials(parse_reference("r.io/a"), [path])
     assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Install docker-credential-<name> with this shell script as its body."""
+
+    def install(name: str, script: str) -> None:
+        path = tmp_path / "bin" / f"docker-credential-{name}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:/bin:/usr/bin")
+
+    return install
+
+
+ANSWERING = """
+test "$1" = get || exit 2
+server=$(cat)
+printf '{"ServerURL":"%s","Username":"of-%s","Secret":"s3cret"}' "$server" "$server"
+"""
+
+
+def test_helpers_are_asked_for_their_registry_before_and_the_store_after_the_entries(
+    tmp_path: Path, helper: Callable[[str, str], None]
+) -> None:
+    helper("mine", ANSWERING)
+    helper("all", ANSWERING.replace("of-", "store-"))
+    path = tmp_path / "config.json"
+    entries = {"r.io": {"username": "entry", "password": "p"}}
+    path.write_text(
+        json.dumps({"auths": entries, "credHelpers": {"r.io": "mine", "o.io": "gone"}, "credsStore": "all"})
+    )
+    found = find_credentials(parse_reference("r.io/a"), [path])
+    assert [item.username for item in found] == ["of-r.io", "entry", "store-r.io"]
+    assert found[0].password == "s3cret"
+    assert "s3cret" not in repr(found)
+    assert find_credentials(parse_reference("busybox"), [path])[0].username == "store-https://index.docker.io/v1/"
+
+
+def test_a_helpers_token_is_an_identity_token(tmp_path: Path, helper: Callable[[str, str], None]) -> None:
+    helper("token", """printf '{"Username":"<token>","Secret":"s3cret"}'""")
+    path = tmp_path / "config.json"
+    path.write_text('{"credHelpers": {"r.io": "token"}}')
+    (found,) = find_credentials(parse_reference("r.io/a"), [path])
+    assert (found.username, found.identity_token) == ("", "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "said"),
+    [
+        ("none", 'printf "credentials not found in native keychain"; exit 1', ""),
+        ("fails", "echo s3cret; exit 3", "it ended with 3"),
+        ("talks", "echo s3cret", "its answer is not a user and a secret"),
+        ("missing", "", "it is not installed"),
+        ("../evil", "", "this is no name of a helper"),
+    ],
+)
+def test_a_helper_that_does_not_help_is_named_and_left_out(
+    tmp_path: Path, helper: Callable[[str, str], None], capsys: pytest.CaptureFixture[str], name: str, script: str,
+    said: str,
+) -> None:  # fmt: skip
+    if script:
+        helper(name, script)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"credHelpers": {"r.io": name}, "auths": {"r.io": {"username": "u", "password": "p"}}}))
+    assert [item.username for item in find_credentials(parse_reference("r.io/a"), [path])] == ["u"]
+    out = capsys.readouterr().out
+    assert said in out
+    assert bool(said) == bool(out)
+    assert "s3cret" not in out
+
+
+def test_an_auth_may_end_in_a_line_break(docker_config: Write) -> None:
+    path = docker_config({"r.io": {"auth": base64.b64encode(b"me:pw").decode() + "\n"}})
+    assert [item.password for item in find_credentials(parse_reference("r.io/a"), [path])] == ["pw"]

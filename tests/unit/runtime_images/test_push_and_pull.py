@@ -177,3 +177,42 @@ def test_an_index_leads_to_this_machines_image(
     }
     registry.manifests[f"{NAME}:1"] = ("application/vnd.oci.image.index.v1+json", json.dumps(index).encode())
     assert pull(client, tmp_path / "out", patience, GOOD)[0] == digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"digest": "sha256:../../secret"}, "without a sha256 digest"),
+        ({"size": "many"}, "without a size"),
+        ({"size": 10}, "does not have the digest"),
+    ],
+)
+def test_a_manifest_that_is_not_to_be_trusted_is_refused(
+    client: httpx.Client, registry: Any, adapter: Path, tmp_path: Path, patience: Patience, changes: dict[str, Any],
+    words: str,
+) -> None:  # fmt: skip
+    push(client, adapter, patience, GOOD)
+    kind, content = registry.manifests[f"{NAME}:1"]
+    manifest = json.loads(content)
+    manifest["layers"][0] |= changes
+    registry.manifests[f"{NAME}:1"] = (kind, json.dumps(manifest).encode())
+    with pytest.raises(BadData, match=words):
+        pull(client, tmp_path / "out", patience, GOOD)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_without_end_is_refused(
+    client: httpx.Client, registry: Any, tmp_path: Path, patience: Patience
+) -> None:
+    registry.manifests[f"{NAME}:1"] = ("x", b" " * (5 << 20))
+    with pytest.raises(BadData, match="a manifest of more than 4194304 bytes"):
+        pull(client, tmp_path / "out", patience, GOOD)
+
+
+def test_an_error_never_quotes_a_secret_header(
+    client: httpx.Client, registry: Any, tmp_path: Path, patience: Patience
+) -> None:
+    registry.faults = [httpx.LocalProtocolError("Illegal header value b'Bearer s3cret'")] * 9
+    with pytest.raises(Unavailable, match="LocalProtocolError") as caught:
+        pull(client, tmp_path / "out", patience, GOOD)
+    assert "s3cret" not in str(caught.value)
