@@ -4,6 +4,7 @@ Keeping the table here and the commands in their rooms makes `kaito-runtime --he
 without torch.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -37,6 +38,12 @@ COMMANDS = {
     "pause": _Place("kaito_runtime.images.command", "pause", "Do nothing until the pusher is done or has failed."),
     "models": _Place("kaito_runtime.models.command", "app", "Build, import and list models."),
 }
+
+
+_NAMED_WRONGLY = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+)
+"""What is wrong with a path that the user gave."""
 
 
 class _LazyGroup(typer.core.TyperGroup):
@@ -101,6 +108,8 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         _leave_quietly()
+    except OSError as error:
+        _file_trouble(error)
     except Exception as error:
         _unexpected(error)
 
@@ -112,6 +121,17 @@ def _leave(end: SystemExit) -> NoReturn:
         sys.stderr.flush()
         os._exit(end.code or 0)
     raise end
+
+
+def _file_trouble(error: OSError) -> NoReturn:
+    """End with one sentence about a file that cannot be read or written, where that is not for us to mend."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        report_failure(f"{error.filename or 'the disk'}: {error.strerror}")
+        sys.exit(exitcodes.TEMPORARY)
+    if error.filename is None or error.errno not in _NAMED_WRONGLY:
+        _unexpected(error)
+    report_failure(f"{error.filename} cannot be used: {error.strerror}")
+    sys.exit(exitcodes.USAGE)
 
 
 def _unexpected(error: Exception) -> NoReturn:

@@ -1,13 +1,14 @@
 """`kaito-runtime download`."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from kaito_runtime import __version__, paths
-from kaito_runtime.errors import UsageFailure
+from kaito_runtime.errors import BadConfig, UsageFailure
 from kaito_runtime.reporting import log
 
 URLS_VARIABLE: Final = "DATA_URLS"
@@ -22,7 +23,7 @@ def download(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Revision of the model [main].")] = None,
     sha256: Annotated[str | None, typer.Option(help="Digest that the file must have; for one address.")] = None,
-    max_bytes: Annotated[int | None, typer.Option(help="Refuse files larger than this.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="Refuse files larger than this.", min=1)] = None,
     attempts: Annotated[int, typer.Option(help="Tries for each file before giving up.", min=1)] = 4,
 ) -> None:
     """Fetch data files, or the files of a model, into a directory.
@@ -35,6 +36,8 @@ def download(
     66 not found; 69 not reachable; 77 refused.
     """
     if model is not None:
+        if urls or sha256 or max_bytes:
+            raise UsageFailure("--model goes with --output and --revision only")
         _model(model, revision, output or paths.locate(paths.WEIGHTS))
         return
     _files(
@@ -64,6 +67,7 @@ def _files(urls: list[str], output: Path, *, sha256: str | None, max_bytes: int 
     if sha256 and len(urls) > 1:
         raise UsageFailure("--sha256 is for one address; give each its own as #sha256=<hex>")
     names = distinct([file_name(url) for url in urls])
+    digests = {url: _digest(sha256 or url.partition("#sha256=")[2]) for url in urls}
     import httpx
 
     from kaito_runtime.downloading.fetching import Fetcher, Limits
@@ -76,10 +80,23 @@ def _files(urls: list[str], output: Path, *, sha256: str | None, max_bytes: int 
         timeout=httpx.Timeout(30, connect=10),
         headers={"User-Agent": f"kaito-runtime/{__version__}"},
     ) as client:
-        fetcher = Fetcher(client, load_mirrors(), Patience(attempts=attempts), os.environ.get("HF_TOKEN"))
+        fetcher = Fetcher(client, load_mirrors(), Patience(attempts=attempts), _token())
         for url, name in zip(urls, names, strict=True):
-            plain, _, fragment = url.partition("#")
-            digest = sha256 or (fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else None)
-            size = fetcher.fetch(plain, output / name, Limits(max_bytes, digest))
+            size = fetcher.fetch(url.partition("#")[0], output / name, Limits(max_bytes, digests[url]))
             log("downloaded", file=str(output / name), bytes=size)
     typer.echo("All downloads completed successfully")
+
+
+def _token() -> str | None:
+    """Return HF_TOKEN without the line break that secrets' files end with. Raises BadConfig where it is no token."""
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]*", token):
+        raise BadConfig("HF_TOKEN holds characters that no token has")
+    return token or None
+
+
+def _digest(text: str) -> str | None:
+    """Return the digest that a file must have; None where none is asked for. Raises UsageFailure for anything else."""
+    if text and not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise UsageFailure(f"{text[:80]!r} is not a sha256 digest of 64 hexadecimal digits")
+    return text or None

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from kaito_runtime.errors import BadConfig, BadData, NotFound, Refused
+from kaito_runtime.errors import BadConfig, BadData, NotFound, Refused, UsageFailure
 from kaito_runtime.mirrors import MirrorMap, mirrored_path
 from kaito_runtime.reporting import log
 from kaito_runtime.transfer.addresses import shown
-from kaito_runtime.transfer.retrying import PASSING_STATUS, Passing, Patience, patiently, retry_after_seconds
+from kaito_runtime.transfer.retrying import PASSING_STATUS, Passing, Patience, cause, patiently, retry_after_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +48,12 @@ class Fetcher:
         """Put the file at `url` at `place`, whole or not at all; return its size in bytes.
 
         An interrupted transfer goes on where it stopped, also in a later process. Raises NotFound, Refused, BadData
-        (empty, too large, wrong digest, a web page) and Unavailable, each with the URL.
+        (empty, too large, wrong digest, a web page), Unavailable, and UsageFailure for a place that is a folder, each
+        with the URL.
         """
         limits = limits or Limits()
+        if place.is_dir():
+            raise UsageFailure(f"{place} is a folder, so {shown(url)} cannot be kept under this name")
         target = self.mirrors.find(url)
         if target is not None:
             local = mirrored_path(target.address)
@@ -88,7 +91,7 @@ class Fetcher:
                     part.discard()
                 elif have:
                     log("download-resumed", url=shown(url), bytes=have)
-                part.remember(response.headers.get("etag") or response.headers.get("last-modified"))
+                part.remember(_validator(response))
                 part.append(response, url, limits)
         except httpx.InvalidURL as error:
             raise BadConfig(f"{shown(url)} is not a usable address: {error}") from error
@@ -96,8 +99,8 @@ class Fetcher:
             raise BadData(f"{shown(url)} redirects without end") from error
         except httpx.UnsupportedProtocol as error:
             raise BadData(f"{shown(url)} redirects to something that is not http(s)") from error
-        except httpx.TransportError as error:
-            raise Passing(f"{shown(url)} cannot be fetched: {_cause(error)}") from error
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise Passing(f"{shown(url)} cannot be fetched: {cause(error)}") from error
 
     def _copy(self, url: str, source: Path, rest: str, place: Path, limits: Limits) -> int:
         """Put a mirrored local file at `place`; `rest` never leads out of its folder."""
@@ -219,6 +222,14 @@ def _check_digest(path: Path, url: str, limits: Limits, discard: "Callable[[], N
         raise BadData(f"{shown(url)} has the sha256 {actual}, expected {limits.sha256.lower()}")
 
 
+def _validator(response: "httpx.Response") -> str | None:
+    """Return what the version of the file is known by; None for one that was compressed, whose bytes are not ours."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    found: str | None = response.headers.get("etag") or response.headers.get("last-modified")
+    return found
+
+
 def _starts_at(response: "httpx.Response", offset: int) -> bool:
     found = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
     return found is not None and int(found.group(1)) == offset
@@ -233,8 +244,3 @@ def _stand_in(address: str) -> Path:
     from kaito_runtime.models.building import stand_in
 
     return stand_in(address.removeprefix("tiny:"))
-
-
-def _cause(error: Exception) -> str:
-    """Return what a transport error says; some say nothing but their name."""
-    return str(error) or type(error).__name__

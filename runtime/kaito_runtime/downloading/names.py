@@ -13,8 +13,12 @@ def file_name(url: str) -> str:
     Raises UsageFailure for addresses that are not http(s) with a host, that name no file, or whose name would leave the
     directory.
     """
-    parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise UsageFailure(f"{url.partition('?')[0].rpartition('@')[2]} is not an http(s) address: {error}") from None
+    if not usable:
         raise UsageFailure(f"{shown(url)} is not an http(s) address")
     name = unquote(parts.path.rsplit("/", 1)[-1])
     if not name:

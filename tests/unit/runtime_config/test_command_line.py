@@ -53,6 +53,28 @@ def test_a_failure_is_one_sentence_with_its_exit_code(tmp_path: Path) -> None:
     assert log.read_text() == "ftp://host/x is not an http(s) address\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["http://h/x", "--sha256", "abc"], 2, "'abc' is not a sha256 digest of 64 hexadecimal digits"),
+        (["http://h/x#sha256=abc"], 2, "'abc' is not a sha256 digest of 64 hexadecimal digits"),
+        (["http://h/x", "--model", "tiny:phi3"], 2, "--model goes with --output and --revision only"),
+        (["http://h/x", "--output", "{file}"], 2, "{file} cannot be used: File exists"),
+        (["http://h/x", "--output", "{file}/y"], 2, "{file}/y cannot be used: Not a directory"),
+        (["http://h/x"], 64, "HF_TOKEN holds characters that no token has"),
+    ],
+)
+def test_a_download_that_cannot_be_begun_is_refused_in_a_sentence(
+    tmp_path: Path, words: list[str], code: int, sentence: str
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    token = {"HF_TOKEN": "hf_s3cret\nx"} if code == 64 else {}
+    output = [] if "--output" in words else ["--output", str(tmp_path / "out")]
+    result = run("download", *(word.format(file=file) for word in words), *output, "--attempts", "1", **token)
+    assert (result.returncode, result.stderr) == (code, f"error: {sentence.format(file=file)}\n")
+
+
 def test_an_empty_list_of_addresses_is_refused(tmp_path: Path) -> None:
     result = run("download", "--output", str(tmp_path), DATA_URLS="")
     assert result.returncode == exitcodes.USAGE

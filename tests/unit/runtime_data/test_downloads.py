@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import os
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from kaito_runtime.downloading.fetching import Fetcher, Limits
-from kaito_runtime.errors import BadData, NotFound, Refused, Unavailable
+from kaito_runtime.errors import BadData, NotFound, Refused, Unavailable, UsageFailure
 from kaito_runtime.mirrors import MirrorMap
 from kaito_runtime.transfer.retrying import Patience
 
@@ -167,3 +168,30 @@ def test_a_mirror_is_asked_first(tmp_path: Path) -> None:
         assert (tmp_path / "out").read_text() == "mirrored"
         with pytest.raises(NotFound, match="leads out of its mirror"):
             fetcher.fetch("https://example.test/x/%2e%2e/secret", tmp_path / "out")
+
+
+def test_a_name_that_is_a_folder_is_refused(site: Any, fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(UsageFailure, match="x is a folder"):
+        fetcher.fetch(site.serve("/x", BODY), tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_transfer_that_was_compressed_against_our_wish_is_not_resumed(
+    site: Any, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    packed = gzip.compress(BODY)
+
+    def broken(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        for key, value in (("Content-Encoding", "gzip"), ("ETag", '"1"'), ("Content-Length", str(len(packed)))):
+            handler.send_header(key, value)
+        handler.end_headers()
+        whole = len([path for path, _ in site.requests if path == "/x"]) > 1
+        handler.wfile.write(packed if whole else packed[: len(packed) // 2])
+        handler.close_connection = True
+
+    site.answers["/x"] = broken
+    fetcher.fetch(f"{site.url}/x", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == BODY
+    assert "range" not in site.requests[1][1]
