@@ -6,27 +6,27 @@ import os
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from kaito.cli.exit_codes import EXIT_FAILED
+from kaito.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from kaito.cli.interrupts import clean_up_on_interrupt
 from kaito.cluster.base import ClusterError
+from kaito.cluster.daemon import name_option
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.locking import hold
 
 
 def save_command(folder: Path, name: str) -> int:
     """Write the cluster's objects into `folder`."""
-    from kaito.embedded.apiserver.database import StoreError
-    from kaito.embedded.apiserver.snapshot import SnapshotError, save
+    from kaito.embedded.apiserver.snapshot import save
     from kaito.embedded.apiserver.store import Store
 
-    clean_up_on_interrupt()
-    try:
-        cluster = ClusterFolder.named(name)
-        if not cluster.database.exists():
-            print(f"there is no embedded cluster {name!r} to save", file=sys.stderr)
-            return EXIT_FAILED
+    def work(cluster: ClusterFolder) -> str:
+        if cluster.tier == "envtest":
+            raise ClusterError(f"cluster {name} was made with --cluster envtest; only embedded clusters can be saved")
+        if cluster.tier is None:
+            raise ClusterError(f"there is no cluster {name} to save")
         with tempfile.TemporaryDirectory() as copies:
             copied = Path(copies) / cluster.database.name
             _copy(cluster.database, copied)
@@ -35,28 +35,24 @@ def save_command(folder: Path, name: str) -> int:
                 count = save(store, folder)
             finally:
                 store.close()
-    except (SnapshotError, StoreError, ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return EXIT_FAILED
-    print(f"{count} objects saved in {folder}")
-    return 0
+        return f"{count} objects saved in {folder}"
+
+    return _report(work, name)
 
 
 def restore_command(folder: Path, name: str) -> int:
     """Make `folder` the state of a cluster that has none."""
-    from kaito.embedded.apiserver.database import StoreError
-    from kaito.embedded.apiserver.snapshot import SnapshotError, restore
+    from kaito.embedded.apiserver.snapshot import restore
     from kaito.embedded.apiserver.store import Store
 
-    clean_up_on_interrupt()
-    try:
-        cluster = ClusterFolder.named(name)
-        if cluster.database.exists():
-            print(f"cluster {name} has a state already; delete it with: kaito down --purge", file=sys.stderr)
-            return EXIT_FAILED
-        with tempfile.TemporaryDirectory() as work:
+    def work(cluster: ClusterFolder) -> str:
+        if cluster.tier is not None:
+            raise ClusterError(
+                f"cluster {name} has a state already; delete it with: kaito down{name_option(name)} --purge"
+            )
+        with tempfile.TemporaryDirectory() as aside:
             # Restored aside first: a folder that turns out to be no snapshot must not leave half a cluster behind.
-            restored = Path(work) / cluster.database.name
+            restored = Path(aside) / cluster.database.name
             store = Store.open(str(restored))
             try:
                 count = restore(store, folder)
@@ -66,10 +62,27 @@ def restore_command(folder: Path, name: str) -> int:
                 arriving = cluster.database.with_suffix(".new")
                 _copy(restored, arriving)
                 os.replace(arriving, cluster.database)
-    except (ClusterError, SnapshotError, StoreError, ValueError, OSError) as error:
+        return f"{count} objects restored; start the cluster with: kaito up{name_option(name)}"
+
+    return _report(work, name)
+
+
+def _report(work: Callable[[ClusterFolder], str], name: str) -> int:
+    """Do the work on the named cluster's folder; print what it says, or why it failed, and return the exit code."""
+    from kaito.embedded.apiserver.database import StoreError
+    from kaito.embedded.apiserver.snapshot import SnapshotError
+
+    try:
+        cluster = ClusterFolder.named(name)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    clean_up_on_interrupt()
+    try:
+        print(work(cluster))
+    except (ClusterError, SnapshotError, StoreError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
-    print(f"{count} objects restored; start the cluster with: kaito up{'' if name == 'default' else f' --name {name}'}")
     return 0
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from kaito.cli.background import welcome
 from kaito.cli.commands import app
 from kaito.cli.presenting import BARS, PlainPresenter, sparkline
+from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.states import DaemonState
 from kaito.scenario.evidence import StepRecord
 
@@ -50,6 +51,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["status", "-o", "xml"], "choose text or json"),
         (["status", "--name", "../x"], "is not a cluster name"),
         (["down", "--name", "A"], "is not a cluster name"),
+        (["snapshot", "save", "x", "--name", "A"], "is not a cluster name"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_2(arguments: list[str], word: str) -> None:
@@ -184,7 +186,18 @@ def test_a_tier_that_this_machine_lacks_is_refused_before_anything_is_made(
 def test_snapshot_of_no_cluster_says_so(tmp_path: Path) -> None:
     result = runner.invoke(app, ["snapshot", "save", str(tmp_path / "out")])
     assert result.exit_code == 1
-    assert "there is no embedded cluster 'default'" in result.output
+    assert result.output == "there is no cluster default to save\n"
+
+
+def test_a_cluster_of_the_other_tier_is_neither_saved_nor_written_over(tmp_path: Path) -> None:
+    cluster = ClusterFolder.named("mine")
+    cluster.create()
+    cluster.etcd.mkdir()
+    saved = runner.invoke(app, ["snapshot", "save", str(tmp_path / "out"), "--name", "mine"])
+    assert (saved.exit_code, "only embedded clusters can be saved" in saved.output) == (1, True)
+    restored = runner.invoke(app, ["snapshot", "restore", str(tmp_path), "--name", "mine"])
+    assert (restored.exit_code, "kaito down --name mine --purge" in restored.output) == (1, True)
+    assert sorted(path.name for path in cluster.root.iterdir()) == ["etcd"]
 
 
 def test_a_folder_that_is_no_snapshot_leaves_no_cluster_behind(tmp_path: Path) -> None:
