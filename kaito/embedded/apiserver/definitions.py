@@ -104,7 +104,15 @@ class Definitions:
         if _is_established(new):
             self._register(new)
         if new != definition:
-            self._store.commit([Change(DEFINITIONS, entry.key, new)])
+            self._write_status(entry, new, now)
+
+    def _write_status(self, entry: Entry, new: Object, now: str) -> None:
+        """Stores what this server itself found out about a definition, under its own name as the field manager."""
+        resource = self._registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+        if resource is not None:
+            live = self._current(entry).object
+            resource.strategy.track(new, live, manager="kube-apiserver", time=now, subresource="status")
+        self._store.commit([Change(DEFINITIONS, entry.key, new)])
 
     def _conflicts(self, definition: Object) -> tuple[str, str] | None:
         spec = definition["spec"]
@@ -169,7 +177,7 @@ class Definitions:
                 new = copy.deepcopy(self._current(entry).object)
                 message = "CustomResource deletion is in progress"
                 set_condition(new, "Terminating", "InstanceDeletionInProgress", message, now)
-                self._store.commit([Change(DEFINITIONS, entry.key, new)])
+                self._write_status(entry, new, now)
             return
         self._dying.pop(name, lambda: None)()
         finalizers = [f for f in entry.object["metadata"].get("finalizers") or () if f != CLEANUP]

@@ -25,7 +25,7 @@ SHARED = Path(__file__).resolve().parents[4] / "shared" / "conformance" / "crds"
 def causes_of(crd: Json) -> list[Cause]:
     kind = find_kind(API, NAME)
     assert kind is not None
-    obj = decode({"apiVersion": API, "kind": NAME, **copy.deepcopy(crd)}, API, NAME).object
+    obj = decode({"apiVersion": API, "kind": NAME, **copy.deepcopy(crd)}, API, NAME, forget=False).object
     return validation.validate_create(kind, strategy.prepare_create(kind, defaults.apply(kind, obj)))
 
 

@@ -115,6 +115,7 @@ class _Walk:
         self.unknown: list[str] = []
         self.error: str | None = None
         self._owner = ""
+        self._within: Path = None
 
     def finish(self) -> None:
         if self.error is not None:
@@ -135,6 +136,9 @@ class _Walk:
             if kind_name == "string" and type(item) is str:  # nine values in ten: no further calls
                 if item or known.pointer or not known.omit_empty:
                     out[name] = item
+                continue
+            if kind_name == "raw":
+                out[name] = item
                 continue
             self._owner = kind.go
             decoded = self.value(known.type, item, (path, name))
@@ -253,7 +257,11 @@ class _Walk:
         schema = type_for("", SCHEMA_PROPS)
         assert schema is not None
         if isinstance(value, dict):
-            return self.struct(schema, value, path)
+            # These read their JSON themselves: Go's errors tell the way to the first of them.
+            outer, self._within = self._within, self._within or path
+            decoded = self.struct(schema, value, path)
+            self._within = outer
+            return decoded
         if kind.kind == "schema-or-bool" and type(value) is bool:
             return value
         if type(value) is list and kind.kind == "schema-or-array":
@@ -266,7 +274,7 @@ class _Walk:
         if self.error is None:
             owner = self._owner.rsplit(".", 1)[-1]
             token = _token(value) + (f" {_number(value)}" if number and _token(value) == "number" else "")
-            place = "Go value" if path is None else f"Go struct field {owner}.{_go_path(path)}"
+            place = "Go value" if path is None else f"Go struct field {owner}.{_go_path(self._within or path)}"
             self.error = f"json: cannot unmarshal {token} into {place} of type {kind.go}"
         return None
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds import names as naming
-from kaito.embedded.apiserver.kinds.causes import invalid, invalid_each, not_supported, required
+from kaito.embedded.apiserver.kinds.causes import duplicate, invalid, invalid_each, not_supported, required
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.schemas.decoding import emptied
+from kaito.embedded.apiserver.structural.internal_schema import internal_versions
 from kaito.embedded.apiserver.structural.schema_checks import check_schema
-from kaito.embedded.apiserver.structural.schema_paths import resolves
+from kaito.embedded.apiserver.structural.schema_paths import PathError, resolve
 
 Json = dict[str, Any]
 COLUMN_TYPES: Final = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS: Final = ("int32", "int64", "float", "double", "byte", "date", "date-time", "password")
+MOST_SELECTABLE: Final = 8
 HOISTED: Final = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
 
 
@@ -41,7 +44,7 @@ def check_crd(crd: Json) -> list[Cause]:
             "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
         )
         causes.append(invalid("spec.preserveUnknownFields", True, detail))
-    causes += _check_versions(spec.get("versions") or [])
+    causes += _check_versions(spec.get("versions") or emptied(spec, "versions"))
     causes += _check_names(names, "spec.names")
     causes += _check_conversion(spec.get("conversion") or {})
     return causes + _check_stored(status.get("storedVersions"), spec.get("versions") or [])
@@ -73,26 +76,9 @@ def _at(value: Any, path: str) -> Any:
     return value
 
 
-def _internal_versions(versions: list[Json]) -> list[Json]:
-    """The list as Go prints its internal type; what all versions share has moved to the top of the spec."""
-    return [
-        {
-            "Name": version.get("name", ""),
-            "Served": bool(version.get("served")),
-            "Storage": bool(version.get("storage")),
-            "Deprecated": bool(version.get("deprecated")),
-            "DeprecationWarning": version.get("deprecationWarning"),
-            "Schema": None,
-            "Subresources": None,
-            "AdditionalPrinterColumns": None,
-            "SelectableFields": None,
-        }
-        for version in versions
-    ]
-
-
-def _check_versions(versions: list[Json]) -> list[Cause]:
+def _check_versions(given: list[Json] | None) -> list[Cause]:
     causes: list[Cause] = []
+    versions = given or []
     # Parts that are the same in all versions are reported once, at the top of the spec.
     shared = {part: all(v.get(part) == versions[0].get(part) for v in versions) for part in HOISTED} if versions else {}
     for index, version in enumerate(versions):
@@ -107,10 +93,10 @@ def _check_versions(versions: list[Json]) -> list[Cause]:
             causes.append(required(f"{path}.schema.openAPIV3Schema"))
     listed = [version.get("name", "") for version in versions]
     if len(set(listed)) != len(listed):
-        causes.append(invalid("spec.versions", _internal_versions(versions), "must contain unique version names"))
+        causes.append(invalid("spec.versions", internal_versions(given, shared), "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
         detail = "must have exactly one version marked as storage version"
-        causes.append(invalid("spec.versions", _internal_versions(versions), detail))
+        causes.append(invalid("spec.versions", internal_versions(given, shared), detail))
     if versions:
         causes += invalid_each("spec.version", listed[0], naming.label_1035(listed[0]))
     for index, version in enumerate(versions):
@@ -118,16 +104,18 @@ def _check_versions(versions: list[Json]) -> list[Cause]:
             if shared[part] and index:
                 continue
             base = "spec" if shared[part] else f"spec.versions[{index}]"
-            causes += _check_part(part, version, base, hoisted=shared[part])
+            causes += _check_part(part, version, base, shared)
     return causes
 
 
-def _check_part(part: str, version: Json, base: str, *, hoisted: bool) -> list[Cause]:
+def _check_part(part: str, version: Json, base: str, shared: dict[str, bool]) -> list[Cause]:
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
     match part:
         case "schema":
-            field = "validation" if hoisted else "schema"
-            return check_schema(schema, f"{base}.{field}.openAPIV3Schema") if schema is not None else []
+            field = "validation" if shared[part] else "schema"
+            has_status = (version.get("subresources") or {}).get("status") is not None
+            where = f"{base}.{field}.openAPIV3Schema"
+            return check_schema(schema, where, has_status=has_status) if schema is not None else []
         case "subresources":
             return _check_scale((version.get("subresources") or {}).get("scale"), f"{base}.subresources.scale")
         case "additionalPrinterColumns":
@@ -137,7 +125,13 @@ def _check_part(part: str, version: Json, base: str, *, hoisted: bool) -> list[C
                 for cause in _check_column(column, f"{base}.{part}[{at}]")
             ]
         case _:
-            return _check_selectable(version.get(part) or [], schema, f"{base}.{part}")
+            fields = version.get(part) or []
+            if fields and shared["schema"] and not shared[part]:
+                detail = "may only be set when `version.schema.openAPIV3Schema` is not included"
+                return [invalid(f"{base}.{part}", "", detail)]
+            if fields and shared[part] and not shared["schema"]:
+                return [invalid(f"{base}.{part}", "", "may only be set when validations.schema is included")]
+            return _check_selectable(fields, schema, f"{base}.{part}")
 
 
 def _check_column(column: Json, path: str) -> list[Cause]:
@@ -179,15 +173,27 @@ def _check_scale(scale: Json | None, path: str) -> list[Cause]:
 
 def _check_selectable(fields: list[Json], schema: Json | None, path: str) -> list[Cause]:
     causes: list[Cause] = []
+    seen: set[str] = set()
+    if len(fields) > MOST_SELECTABLE:
+        detail = f"Too many: {len(fields)}: must have at most {MOST_SELECTABLE} items"
+        causes.append(Cause(path, detail, "FieldValueTooMany"))
     for index, field in enumerate(fields):
         where, here = field.get("jsonPath", ""), f"{path}[{index}].jsonPath"
         if not where:
             causes.append(required(here))
-        elif not where.startswith("."):
-            detail = f"is an invalid path: expected [ or . but got: {where.split('.')[0]}"
+            continue
+        try:
+            _, found = resolve(schema or {}, where, arrays=False)
+        except PathError as problem:
+            causes.append(invalid(here, where, f"is an invalid path: {problem}"))
+            continue
+        if found.get("type") not in ("string", "boolean", "integer"):
+            detail = "must point to a field of type string, boolean or integer. "
+            detail += "Enum string fields and strings with formats are allowed."
             causes.append(invalid(here, where, detail))
-        elif not resolves(schema or {}, where):
-            causes.append(invalid(here, where, "is an invalid path: does not refer to a valid field"))
+        if where in seen:
+            causes.append(duplicate(here, where))
+        seen.add(where)
     return causes
 
 

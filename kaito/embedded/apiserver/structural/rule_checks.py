@@ -12,6 +12,7 @@ from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.structural.cel.estimates import LARGEST
 from kaito.embedded.apiserver.structural.cel.types import BOOL, STRING
 from kaito.embedded.apiserver.structural.declared_types import REQUEST_BYTES, Declared, declare
+from kaito.embedded.apiserver.structural.internal_schema import internal_rule
 from kaito.embedded.apiserver.structural.rules import RuleError, compile_rule
 from kaito.embedded.apiserver.structural.schema_paths import resolves
 
@@ -34,20 +35,19 @@ class Place(NamedTuple):
     uncorrelated: str = ""
 
 
+def check_texts(schema: Json, path: str) -> list[Cause]:
+    """What is wrong with the rules of one place before they are compiled."""
+    causes: list[Cause] = []
+    for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
+        causes += _check_text(schema, rule, f"{path}.x-kubernetes-validations[{index}]")
+    return causes
+
+
 class RuleChecks:
-    """Checks of one schema."""
+    """Whether the rules of one schema compile, and what all of them may cost."""
 
     def __init__(self) -> None:
         self._spent: list[tuple[int, str]] = []
-
-    def texts(self, schema: Json, path: str) -> list[Cause]:
-        """What is wrong with the rules before they are compiled, below the root too."""
-        causes: list[Cause] = []
-        for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-            causes += _check_text(schema, rule, f"{path}.x-kubernetes-validations[{index}]")
-        for child, where in children(schema, path):
-            causes += self.texts(child, where)
-        return causes
 
     def expressions(self, schema: Json, path: str) -> list[Cause]:
         """What does not compile or costs too much. Meaningful for structural schemas alone."""
@@ -154,14 +154,14 @@ def _check_text(schema: Json, rule: Json, path: str) -> list[Cause]:
     if not text.strip():
         causes.append(required(f"{path}.rule", "rule is not specified"))
     elif message and not message.strip():
-        causes.append(invalid(f"{path}.message", message, "message must be non-empty if specified"))
+        causes.append(invalid(f"{path}.message", message, "must be non-empty if specified"))
     elif "\n" in message.strip():
-        causes.append(invalid(f"{path}.message", message.strip(), "message must not contain line breaks"))
+        causes.append(invalid(f"{path}.message", message.strip(), "must not contain line breaks"))
     elif "\n" in text.strip() and not message.strip():
         causes.append(required(f"{path}.message", "message must be specified if rule contains line breaks"))
     expression = rule.get("messageExpression") or ""
     if expression and not expression.strip():
-        causes.append(required(f"{path}.messageExpression", "messageExpression must be non-empty if specified"))
+        causes.append(required(f"{path}.messageExpression", "must be non-empty if specified"))
     reason = rule.get("reason")
     if reason is not None and reason not in REASONS:
         causes.append(not_supported(f"{path}.reason", reason, REASONS))
@@ -173,24 +173,16 @@ def _check_field_path(schema: Json, where: str, path: str) -> list[Cause]:
         return []
     causes: list[Cause] = []
     if not where.strip():
-        causes.append(invalid(path, where, "fieldPath must be non-empty if specified"))
+        causes.append(invalid(path, where, "must be non-empty if specified"))
     if "\n" in where:
-        causes.append(invalid(path, where, "fieldPath must not contain line breaks"))
+        causes.append(invalid(path, where, "must not contain line breaks"))
     if not resolves(schema, where):
         causes.append(invalid(path, where, "must be a valid path"))
     return causes
 
 
 def _invalid(path: str, rule: Json, detail: str) -> Cause:
-    shown_rule = {
-        "Rule": rule.get("rule", ""),
-        "Message": rule.get("message", ""),
-        "MessageExpression": rule.get("messageExpression", ""),
-        "Reason": rule.get("reason"),
-        "FieldPath": rule.get("fieldPath", ""),
-        "OptionalOldSelf": rule.get("optionalOldSelf"),
-    }
-    return Cause(path, f"Invalid value: {shown(shown_rule)}: {detail}")
+    return Cause(path, f"Invalid value: {shown(internal_rule(rule))}: {detail}")
 
 
 def _too_expensive(what: str, cost: int, limit: int) -> str:

@@ -13,7 +13,7 @@ from kaito.embedded.apiserver.structural.cel.errors import NO_SUCH_OVERLOAD, Com
 from kaito.embedded.apiserver.structural.cel.types import optional_of
 from kaito.embedded.apiserver.structural.cel.values import NONE, Optional
 from kaito.embedded.apiserver.structural.declared_types import Declared, declare
-from kaito.embedded.apiserver.structural.schema import ABSENT, Node, Rule
+from kaito.embedded.apiserver.structural.schema import ABSENT, Node, Rule, member_path
 from kaito.embedded.apiserver.structural.schema_paths import normalized
 from kaito.embedded.apiserver.structural.validation import correlated, same
 
@@ -114,13 +114,6 @@ class _Walk:
             if cause is not None:
                 quiet = unchanged and not program.is_transition and not is_error
                 (self.ratcheted if quiet else self.causes).append(cause)
-
-
-def member_path(node: Node, path: str, key: str) -> str:
-    """The path of a member: `.key` for a property, `[key]` for one of a map."""
-    if key in node.properties:
-        return f"{path}.{key}" if path else key
-    return f"{path}[{key}]"
 
 
 def _old_self(before: Any, *, optional: bool) -> Any:

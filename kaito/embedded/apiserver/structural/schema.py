@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Final
+
+from kaito.embedded.apiserver.structural.patterns import go_pattern
 
 Json = dict[str, Any]
 ABSENT: Final = object()
@@ -139,37 +140,8 @@ def compile_rule(rule: Json) -> Rule:
     )
 
 
-@lru_cache(maxsize=1024)
-def go_pattern(pattern: str) -> re.Pattern[str]:
-    """An RE2 pattern as a Python one: `$` is the very end of the text, `\\z` likewise. Raises ValueError."""
-    out, in_class, at = [], False, 0
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\" and at + 1 < len(pattern):
-            pair = pattern[at : at + 2]
-            out.append({"\\z": "\\Z"}.get(pair, pair))
-            at += 2
-            continue
-        if char == "[" and not in_class:
-            in_class = True
-        elif char == "[" and pattern.startswith("[:", at) and (end := pattern.find(":]", at)) > 0:
-            out.append(POSIX_CLASSES.get(pattern[at + 2 : end], pattern[at : end + 2]))
-            at = end + 2
-            continue
-        elif char == "]" and in_class and out[-1] not in ("[", "[^"):
-            in_class = False
-        elif char == "$" and not in_class:
-            char = "\\Z"
-        out.append(char)
-        at += 1
-    try:
-        return re.compile("".join(out))
-    except re.error as error:
-        reason = "missing closing )" if "unterminated subpattern" in error.msg else error.msg
-        raise ValueError(f"error parsing regexp: {reason}: `{pattern}`") from error
-
-
-POSIX_CLASSES: Final = {
-    "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z", "space": r"\s",
-    "punct": r"!-/:-@\[-`{-~", "xdigit": "0-9A-Fa-f", "word": r"\w",
-}  # fmt: skip
+def member_path(node: Node, path: str, key: str) -> str:
+    """The path of a member: `.key` for a property, `[key]` for one of a map."""
+    if key in node.properties or node.additional is None:
+        return f"{path}.{key}" if path else key
+    return f"{path}[{key}]"

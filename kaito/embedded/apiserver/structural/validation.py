@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.structural.formats import fits
-from kaito.embedded.apiserver.structural.schema import ABSENT, Node
+from kaito.embedded.apiserver.structural.schema import ABSENT, Node, member_path
 
 TYPE_NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 INT64: Final = 2**63
@@ -116,7 +116,11 @@ def _check_number(node: Node, value: float, path: str, causes: list[Cause]) -> N
         return int(limit) if isinstance(value, int) else limit
 
     shown = _shown(value)
-    if node.multiple_of and not _is_multiple(value, node.multiple_of):
+    if node.multiple_of is not None and node.multiple_of <= 0:
+        factor = _number(node.multiple_of)
+        detail = f"factor MultipleOf declared for {path} must be positive: {factor}"
+        causes.append(Cause(path or "<nil>", f"Invalid value: {factor}: {detail}"))
+    elif node.multiple_of is not None and not _is_multiple(value, node.multiple_of):
         causes.append(_invalid(path, shown, f"should be a multiple of {_number(node.multiple_of)}"))
     if node.maximum is not None:
         limit = bound(node.maximum)
@@ -161,7 +165,7 @@ def _check_members(node: Node, value: dict[str, Any], path: str, causes: list[Ca
     for key in sorted(value):
         child = node.child(key)
         if child is not None:
-            here = f"{path}.{key}" if path else key
+            here = f"{path}.{key}" if path or key not in node.properties else key
             causes.extend(check(child, value[key], here, before.get(key, ABSENT)))
     if node.min_properties is not None and len(value) < node.min_properties:
         causes.append(_invalid(path, str(len(value)), f"should have at least {node.min_properties} properties"))
@@ -192,7 +196,7 @@ def check_lists(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Ca
         for key in sorted(value):
             child = node.child(key)
             if child is not None:
-                here = f"{path}.{key}" if path else key
+                here = member_path(node, path, key)
                 causes.extend(check_lists(child, value[key], here, before.get(key, ABSENT)))
     return causes
 

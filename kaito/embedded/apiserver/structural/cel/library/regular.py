@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kaito.embedded.apiserver.structural.cel.errors import EvaluationError
-from kaito.embedded.apiserver.structural.schema import go_pattern
+from kaito.embedded.apiserver.structural.patterns import go_pattern
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -1,0 +1,48 @@
+"""Whether the defaults in a schema fit it (apiextensions-apiserver/pkg/apiserver/schema/defaulting/validation.go)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from kaito.embedded.apiserver.kinds.causes import invalid
+from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.structural import embedded, pruning, validation
+from kaito.embedded.apiserver.structural.schema import Node, compile_node
+from kaito.embedded.apiserver.structural.validation import same
+
+Json = dict[str, Any]
+
+
+def check_defaults(schema: Json, path: str) -> list[Cause]:
+    """Everything wrong with the defaults of a structural schema; `path` is that of the root."""
+    return _check(compile_node(schema, is_resource=True), schema, path)
+
+
+def _check(node: Node, schema: Json, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    if schema.get("default") is not None:
+        causes += _check_default(node, schema["default"], f"{path}.default")
+    if node.items is not None:
+        causes += _check(node.items, schema["items"], f"{path}.items")
+    for name, child in node.properties.items():
+        if node.is_resource and name in pruning.RESOURCE_KEYS:
+            continue  # forbidden or described elsewhere
+        causes += _check(child, schema["properties"][name], f"{path}.properties[{name}]")
+    return causes
+
+
+def _check_default(node: Node, default: Any, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    pruned = copy.deepcopy(default)
+    if isinstance(default, (dict, list)):
+        pruning.prune(node, pruned, is_resource=node.is_resource)
+        if not same(pruned, default):
+            causes.append(invalid(path, default, "must not have unknown fields"))
+    found = embedded.check(node, default, "", is_resource=node.is_resource)
+    found = found or validation.check(node, default, "")
+    for cause in found:
+        where = cause.field.lstrip(".")
+        inside = where not in ("", "<nil>")
+        causes.append(Cause(f"{path}.{where}" if inside else path, cause.message, cause.reason))
+    return causes

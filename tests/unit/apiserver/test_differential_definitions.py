@@ -1,0 +1,121 @@
+"""Random CustomResourceDefinitions, rules and custom resources, on the embedded server and on a real kube-apiserver.
+
+Needs KUBEBUILDER_ASSETS (or etcd and kube-apiserver on PATH); KAITO_DIFFERENTIAL_DEFINITIONS=2000 makes the long run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+from typing import Any
+
+import aiohttp
+import pytest
+
+from kaito.api.crds import crd_manifests
+from tests.unit.apiserver.conftest import DEFINITIONS, Api
+from tests.unit.apiserver.playing import Ask, play
+from tests.unit.apiserver.sequences import definitions, kaito_objects
+
+COUNT = int(os.environ.get("KAITO_DIFFERENTIAL_DEFINITIONS", "40"))
+FIRST = int(os.environ.get("KAITO_DIFFERENTIAL_DEFINITIONS_FIRST", "0"))
+AT_ONCE = 6
+FOUND: tuple[int, ...] = ()
+"""Seeds that once found a difference, one for each cause: played every time."""
+KNOWN: dict[int, str] = {}
+"""Seeds that differ, each with its reason, which docs/embedded.md gives too. Anything else that differs is a fault."""
+_TYPE_NAME = re.compile(r"selfType\d*")
+_PROPAGATION = 0.3
+"""Seconds that the real server takes at most to serve what it has accepted."""
+
+
+def sequence(seed: int) -> list[Ask]:
+    """Every third sequence is about the definitions of this project."""
+    return kaito_objects.sequence(random.Random(seed), seed) if seed % 3 == 0 else definitions.sequence(seed)
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(7200)
+async def test_definitions_and_their_objects_are_answered_as_the_real_server_answers_them(api: Api, real: str) -> None:
+    seeds = sorted({*range(FIRST, FIRST + COUNT), *FOUND} - {*KNOWN})
+    turns = asyncio.Semaphore(AT_ONCE)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await prepare(session, real, "real")
+        await prepare(session, api.url, api.token)
+
+        async def one(seed: int) -> str | None:
+            async with turns:
+                return await difference(session, real, api, seed)
+
+        different = [found for found in await asyncio.gather(*map(one, seeds)) if found]
+    print(f"{len(different)} of {len(seeds)} sequences differ")
+    assert not different, "\n".join(different)
+
+
+async def difference(session: aiohttp.ClientSession, real: str, api: Api, seed: int) -> str | None:
+    """The first request of a sequence that the two servers answer differently."""
+    asks = sequence(seed)
+    wanted, found = await asyncio.gather(
+        _played(session, real, "real", asks), _played(session, api.url, api.token, asks)
+    )
+    for number, (ask, want, got) in enumerate(zip(asks, wanted, found, strict=True)):
+        if want is not None and want != got:
+            lines = "\n  ".join(unlike(want, got))
+            return f"seed {seed}, request {number}: {ask.method} {ask.path} {json.dumps(ask.body)}\n  {lines}"
+    return None
+
+
+def unlike(want: Any, got: Any, at: str = "") -> list[str]:
+    """The places where two answers differ."""
+    if type(want) is type(got) and isinstance(want, dict):
+        keys = dict.fromkeys((*want, *got))
+        return [line for key in keys for line in unlike(want.get(key), got.get(key), f"{at}.{key}")]
+    if type(want) is type(got) and isinstance(want, list):
+        if len(want) == len(got):
+            return [line for index in range(len(want)) for line in unlike(want[index], got[index], f"{at}[{index}]")]
+        more, fewer = [part for part in want if part not in got], [part for part in got if part not in want]
+        return [f"{at}: only real {more}, only ours {fewer}"]
+    return [] if want == got else [f"{at}: real {want!r}, ours {got!r}"]
+
+
+async def _played(session: aiohttp.ClientSession, url: str, token: str, asks: list[Ask]) -> list[Any]:
+    shown: list[Any] = []
+    for ask in asks:
+        if ask.method == definitions.SETTLED:
+            await _settle(session, url, token, ask.path)
+            shown.append("settled")
+        else:
+            shown += await play(session, url, token, [ask])
+    return [json.loads(_TYPE_NAME.sub("selfType", json.dumps(answer))) for answer in shown]
+
+
+async def _settle(session: aiohttp.ClientSession, url: str, token: str, path: str) -> None:
+    """Waits until a definition is accepted or refused, or gone."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with asyncio.timeout(30):
+        while True:
+            async with session.get(url + path, headers=headers, ssl=False) as answer:
+                if answer.status == 404 or _is_settled(await answer.json()):
+                    break
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(_PROPAGATION)
+
+
+def _is_settled(definition: dict[str, Any]) -> bool:
+    conditions = {c["type"]: c["status"] for c in definition.get("status", {}).get("conditions") or ()}
+    if definition["metadata"].get("deletionTimestamp"):
+        return False
+    return conditions.get("NamesAccepted") == "False" or conditions.get("Established") == "True"
+
+
+async def prepare(session: aiohttp.ClientSession, url: str, token: str) -> None:
+    """Installs this project's definitions, where they are not."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    for manifest in crd_manifests():
+        async with session.post(url + DEFINITIONS, data=json.dumps(manifest), headers=headers, ssl=False) as answer:
+            assert answer.status in (201, 409), await answer.text()
+        await _settle(session, url, token, f"{DEFINITIONS}/{manifest['metadata']['name']}")
+    await asyncio.sleep(2)
