@@ -217,7 +217,9 @@ async def test_the_end_of_attached_input_ends_the_session_alone_where_more_may_c
         got = await exec_socket(http, "/attach/ns/p/c0", stdin=word, input="1", output="1")
         assert b'"Success"' in got[3]
     assert real.state() == ("running", "")
-    assert await text(http, "/containerLogs/ns/p/c0", limitBytes="8") == (200, "one\ntwo\n")
+    async with asyncio.timeout(10):
+        while await text(http, "/containerLogs/ns/p/c0") != (200, "one\ntwo\n"):
+            await asyncio.sleep(0.05)
 
 
 class SpdyConnection:

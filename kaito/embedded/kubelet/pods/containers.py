@@ -20,12 +20,18 @@ from kaito.embedded.kubelet.probing.checks import Command, check
 from kaito.embedded.kubelet.probing.prober import ProbeChange, Prober
 from kaito.embedded.kubelet.processes.leftovers import forget
 from kaito.embedded.kubelet.variables import BadConfiguration
+from kaito.kube.events import EventType
 
 logger = logging.getLogger(__name__)
 
 ERR_IMAGE_PULL_SHOWN = 5.0
 """Seconds for which ErrImagePull is shown before it becomes ImagePullBackOff."""
 START_ERROR_CODE = 128
+_CREATED = "Created container: "
+_POST_START_FAILED: tuple[tuple[EventType, str, str], ...] = (
+    ("Warning", "FailedPostStartHook", "PostStartHook failed"),
+    ("Normal", "Killing", "FailedPostStartHook"),
+)
 
 
 class ContainerKeeper:
@@ -72,6 +78,7 @@ class ContainerKeeper:
             if record.running and record.run is not None and record.kind != "init":
                 text = f"Container {record.name} definition changed, will be restarted"
                 self._host.events.event(pod, "Normal", "Killing", text, field_path=record.event_path)
+                record.run.replaced = True
                 self._spawn(self._stop(record, record.run, self._grace(pod)))
 
     async def advance(self, pod: Mapping[str, Any]) -> float | None:
@@ -123,7 +130,8 @@ class ContainerKeeper:
     async def _start(self, record: ContainerRecord, pod: Mapping[str, Any], waits: list[float]) -> None:
         """Start one container now, or note why not and when again."""
         now = self._clock.monotonic()
-        if record.terminated is not None and (left := record.crash.remaining(record.terminated.finished)) > 0:
+        since = _counted_end(record)
+        if since is not None and (left := record.crash.remaining(since)) > 0:
             self._announce_crash_backoff(record, pod)
             waits.append(left)
             return
@@ -144,8 +152,8 @@ class ContainerKeeper:
             return
         again = record.started_once
         number = record.restart_count + 1 if again else 0
-        if record.terminated is not None:
-            record.crash.escalate(record.terminated.finished)
+        if since is not None:
+            record.crash.escalate(since)
         try:
             run = await self._starter.start(record, number, image, self._facts(), self.folders)
         except BadConfiguration as error:
@@ -157,16 +165,19 @@ class ContainerKeeper:
             return
         except NotStarted as error:
             message = f'failed to start container "{record.name}": {error}'
+            self._host.events.event(pod, "Normal", "Created", _CREATED + record.name, field_path=record.event_path)
             self._host.events.event(pod, "Warning", "Failed", f"Error: {message}", field_path=record.event_path)
             moment = self._clock.now()
             ended = Termination(START_ERROR_CODE, "StartError", message, None, moment, "", now)
             record.last, record.terminated = record.terminated, ended
-            record.run, record.waiting, record.restart_count = None, None, number
+            record.run, record.restart_count = None, number
+            again = record.kind != "ephemeral" and _restarts(pod["spec"].get("restartPolicy") or "Always", ended)
+            record.waiting = ("RunContainerError", message) if again else None
             self._wake()
             return
         record.last, record.terminated = record.terminated or record.last, None
         record.run, record.waiting, record.restart_count = run, None, number
-        for reason, text in (("Created", "Created container: "), ("Started", "Started container ")):
+        for reason, text in (("Created", _CREATED), ("Started", "Started container ")):
             self._host.events.event(pod, "Normal", reason, text + record.name, field_path=record.event_path)
         self._spawn(self._follow(record, run, pod))
         handler = (record.spec.get("lifecycle") or {}).get("postStart")
@@ -233,19 +244,35 @@ class ContainerKeeper:
         if failure is None:
             self._created(record, run, pod)
             return
-        text = f"PostStartHook failed: {failure}"
-        self._host.events.event(pod, "Warning", "FailedPostStartHook", text, field_path=record.event_path)
+        run.hook_error = failure
+        for kind, reason, text in _POST_START_FAILED:
+            self._host.events.event(pod, kind, reason, text, field_path=record.event_path)
         await self._stop(record, run, self._grace(pod))
 
     async def hook(self, record: ContainerRecord, run: ContainerRun, handler: Mapping[str, Any]) -> str | None:
         """Run a lifecycle handler of a container: why it failed, or None."""
-        return await run_handler(self._host.runner, self._clock, record, run, handler, self._facts().pod_ip)
+        return await run_handler(self._host.runner, self._clock, record, run, handler, self._facts())
+
+    async def pre_stop(self, record: ContainerRecord, run: ContainerRun, handler: Mapping[str, Any]) -> None:
+        """Run the hook before a container is ended; a failure, or too little time for it, is an event and no more."""
+        failure: str | None = "not done when the grace period was over"
+        try:
+            failure = await self.hook(record, run, handler)
+        finally:
+            if failure is not None:
+                pod = self._facts().pod
+                text = "PreStopHook failed"
+                self._host.events.event(pod, "Warning", "FailedPreStopHook", text, field_path=record.event_path)
 
     def _probed(self, record: ContainerRecord, run: ContainerRun, pod: Mapping[str, Any], change: ProbeChange) -> None:
         if run.ended.is_set() or run.stopping:
             return
+        if change.unknown:
+            text = f"{change.kind.capitalize()} probe errored and resulted in unknown state: {change.output}"
+            self._host.events.event(pod, "Warning", "Unhealthy", text, field_path=record.event_path)
+            return
         if not change.healthy:
-            text = f"{change.kind.capitalize()} probe failed: {change.output.strip()}"
+            text = f"{change.kind.capitalize()} probe failed: {change.output}"
             self._host.events.event(pod, "Warning", "Unhealthy", text, field_path=record.event_path)
         if not change.threshold:
             return
@@ -255,10 +282,13 @@ class ContainerKeeper:
             run.started = True
             run.ready = run.ready or not record.spec.get("readinessProbe")
         else:
-            text = f"Container {record.name} failed {change.kind} probe, will be restarted"
+            text = f"Init container {record.name} failed {change.kind} probe"
+            if record.kind == "main":
+                text = f"Container {record.name} failed {change.kind} probe, will be restarted"
             self._host.events.event(pod, "Normal", "Killing", text, field_path=record.event_path)
             probe = record.spec.get(f"{change.kind}Probe") or {}
             grace = probe.get("terminationGracePeriodSeconds")
+            run.replaced = True
             self._spawn(self._stop(record, run, self._grace(pod) if grace is None else float(grace)))
         self._wake()
 
@@ -268,7 +298,7 @@ class ContainerKeeper:
         return 30.0 if value is None else float(value)
 
     async def _stop(self, record: ContainerRecord, run: ContainerRun, grace: float) -> None:
-        await stop_run(record, run, Deadline(self._clock, grace), self.hook)
+        await stop_run(record, run, Deadline(self._clock, grace), self.pre_stop)
 
     async def _follow(self, record: ContainerRecord, run: ContainerRun, pod: Mapping[str, Any]) -> None:
         """Wait for the end of a run and note it."""
@@ -284,6 +314,8 @@ class ContainerKeeper:
             container_id=run.container_id,
             finished=self._clock.monotonic(),
         )
+        if run.hook_error and _restarts(pod["spec"].get("restartPolicy") or "Always", record.terminated):
+            record.waiting = ("PostStartHookError", run.hook_error)
         forget(run.layout.folder)
         run.ready = run.started = False
         run.ended.set()
@@ -326,6 +358,22 @@ class ContainerKeeper:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _counted_end(record: ContainerRecord) -> float | None:
+    """The end after which the back-off of a container counts; None when it may start at once.
+
+    A container that the kubelet ends to start it anew is judged by its run before: the kubelet plans the new start when
+    the old run is there still (SyncPod's doBackOff looks for an exited container).
+    """
+    ended = record.terminated
+    if ended is None:
+        return None
+    if record.run is not None and record.run.replaced:
+        before = record.last.finished if record.last is not None else None
+        if before is None or record.crash.remaining(before) <= 0:
+            return before
+    return ended.finished
 
 
 def _restarts(policy: str, ended: Termination) -> bool:

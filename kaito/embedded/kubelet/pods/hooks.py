@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Mapping
 from typing import Any
 
+from kaito.embedded.kubelet.fields import PodFacts
 from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
 from kaito.embedded.kubelet.pods.starting import exec_spec
 from kaito.embedded.kubelet.probing.checks import BODY_LIMIT, check
@@ -17,7 +19,10 @@ from kaito.kube.clock import Clock
 async def run_command(
     runner: ProcessRunner, clock: Clock, run: ContainerRun, command: list[str], timeout: float | None
 ) -> tuple[int | None, str]:
-    """Run a command in a container: exit code (None when ``timeout`` seconds were not enough) and output."""
+    """Run a command in a container: exit code (None when ``timeout`` seconds were not enough) and output.
+
+    Raises `StartFailed`.
+    """
     output = bytearray()
 
     def sink(stream: StreamName, data: bytes) -> None:
@@ -25,11 +30,8 @@ async def run_command(
             output.extend(data[: BODY_LIMIT - len(output)])
 
     if not command:
-        return 126, "no command"
-    try:
-        process = await runner.start(exec_spec(run, command, stdin=False, tty=False), sink)
-    except StartFailed as error:
-        return 126, str(error)
+        raise StartFailed("no command")
+    process = await runner.start(exec_spec(run, command, stdin=False, tty=False), sink)
     ending = asyncio.ensure_future(process.wait())
     limit = asyncio.ensure_future(clock.sleep(timeout)) if timeout is not None else None
     try:
@@ -51,18 +53,34 @@ async def run_handler(
     record: ContainerRecord,
     run: ContainerRun,
     handler: Mapping[str, Any],
-    pod_ip: str,
+    facts: PodFacts,
 ) -> str | None:
-    """Run a ``postStart`` or ``preStop`` handler: why it failed, or None."""
+    """Run a ``postStart`` or ``preStop`` handler: why it failed, or None.
+
+    Source of the texts: pkg/kubelet/lifecycle/handlers.go.
+    """
+    metadata = facts.pod["metadata"]
+    where = (
+        f'for Container "{record.name}" in Pod "{metadata["name"]}_{metadata.get("namespace", "")}({metadata["uid"]})" '
+        "failed - error: "
+    )
     if action := handler.get("sleep"):
         await clock.sleep(float(action.get("seconds") or 0))
         return None
     if action := handler.get("exec"):
-        code, output = await run_command(runner, clock, run, list(action.get("command") or ()), None)
-        return None if code == 0 else f"command {action.get('command')} exited with {code}: {output.strip()[:1000]}"
-    if "httpGet" in handler:
-        outcome = await check({**handler, "timeoutSeconds": 30}, record.spec, pod_ip, _no_command)
-        return None if outcome.healthy else outcome.output
+        words = list(action.get("command") or ())
+        line = " ".join(words)
+        try:
+            code, output = await run_command(runner, clock, run, words, None)
+        except StartFailed as error:
+            return f'Exec lifecycle hook ([{line}]) {where}{error}, message: ""'
+        if code == 0:
+            return None
+        said = json.dumps(output[:1000], ensure_ascii=False)
+        return f"Exec lifecycle hook ([{line}]) {where}command '{line}' exited with {code}: , message: {said}"
+    if action := handler.get("httpGet"):
+        outcome = await check({**handler, "timeoutSeconds": 30}, record.spec, facts.pod_ip, _no_command)
+        return None if outcome.healthy else f"HTTP lifecycle hook ({action.get('path', '')}) {where}{outcome.output}"
     return "handlers other than exec, httpGet and sleep are not implemented by the process kubelet"
 
 

@@ -79,6 +79,10 @@ class ContainerRun:
     end_reason: str = ""
     """Why the kubelet ended it (``OOMKilled`` ...); empty when it ended by itself or was stopped."""
     stopping: bool = False
+    replaced: bool = False
+    """It is ended to be started anew at once: a probe failed, or its definition changed."""
+    hook_error: str = ""
+    """Why its postStart hook failed."""
     attached: int = 0
     """How many clients have been attached to it so far."""
     listeners: list[Any] = field(default_factory=list)

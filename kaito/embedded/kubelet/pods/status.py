@@ -64,7 +64,10 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
         status["containerID"] = record.terminated.container_id
     if mounts := record.spec.get("volumeMounts"):
         status["volumeMounts"] = [_mount(mount) for mount in mounts]
-    if resources := record.spec.get("resources"):
+    resources = record.spec.get("resources")
+    if record.run is not None or record.terminated is not None:
+        status["resources"] = {}
+    if resources:
         status["resources"] = {key: resources[key] for key in ("limits", "requests") if key in resources}
         if requests := resources.get("requests"):
             allocated = {key: value for key, value in requests.items() if key in ("cpu", "memory")}

@@ -10,15 +10,17 @@ from typing import Any
 from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
 from kaito.kube.clock import Clock
 
-Hook = Callable[[ContainerRecord, ContainerRun, Mapping[str, Any]], Awaitable[str | None]]
-"""Runs a lifecycle handler: why it failed, or None."""
+Hook = Callable[[ContainerRecord, ContainerRun, Mapping[str, Any]], Awaitable[None]]
+"""Runs a preStop handler."""
+LEAST_SECONDS = 2.0
+"""What a container gets to end by itself however long its preStop hook took (minimumGracePeriodInSeconds)."""
 
 
 class Deadline:
     """A moment that may move closer while somebody waits for it."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
+        self.clock = self._clock = clock
         self._at = clock.monotonic() + seconds
         self._moved = asyncio.Event()
 
@@ -75,6 +77,8 @@ async def stop_run(record: ContainerRecord, run: ContainerRun, deadline: Deadlin
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        if deadline.left < LEAST_SECONDS and not run.ended.is_set():
+            deadline = Deadline(deadline.clock, LEAST_SECONDS)
     if deadline.left > 0:
         run.process.signal(_stop_signal(record))
         if await deadline.wait_for(run.ended):

@@ -132,7 +132,7 @@ class PodWorker:
 
     async def kill(self, grace: float) -> None:
         """End its processes without a word to the API: the kubelet itself ends."""
-        await stop_pod(self.records, Deadline(self._clock, grace), self._keeper.hook)
+        await stop_pod(self.records, Deadline(self._clock, grace), self._keeper.pre_stop)
         await self._keeper.close()
 
     async def run(self) -> None:
@@ -173,7 +173,7 @@ class PodWorker:
             return None, False
         if self.pod["metadata"].get("deletionTimestamp") or self._orphaned:
             return await self._delete(), False
-        if self._phase() in TERMINAL:
+        if self._state.terminal or self._phase() in TERMINAL:
             await self._end(self._spec_grace())
             await self._clean()
             await self._report()
@@ -186,6 +186,7 @@ class PodWorker:
             await self._fail(*rejected)
             return 0.0, False
         self._warn()
+        await self._report()  # before acting, as the kubelet does: who watches sees each end of a container
         if not await self._prepare():
             await self._report()
             return self._host.settings.retry, False
@@ -295,7 +296,7 @@ class PodWorker:
                 text = f"Stopping container {record.name}"
                 self._host.events.event(self.pod, "Normal", "Killing", text, field_path=record.event_path)
         self._deadline = Deadline(self._clock, grace)
-        await stop_pod(self.records, self._deadline, self._keeper.hook)
+        await stop_pod(self.records, self._deadline, self._keeper.pre_stop)
         self.admitted = False
 
     async def _clean(self) -> None:

@@ -12,6 +12,7 @@ import aiohttp
 
 from kaito.embedded.addresses import socket_address
 from kaito.embedded.kubelet.probing.grpc_health import CallFailed, NotConnected, serving_status
+from kaito.embedded.kubelet.processes.runner import StartFailed
 
 BODY_LIMIT = 10 * 1024
 """Bytes of an HTTP answer or of a command's output that a probe reads (the kubelet's limit)."""
@@ -23,10 +24,12 @@ class Outcome:
 
     healthy: bool
     output: str = ""
+    unknown: bool = False
+    """The probe itself could not be made: nothing is known about the container, and nothing follows."""
 
 
 Command = Callable[[list[str], float], Awaitable[tuple[int | None, str]]]
-"""Runs a command in the container within so many seconds: (exit code or None on timeout, output)."""
+"""Runs a command in the container within so many seconds: (exit code or None on timeout, output). StartFailed."""
 
 
 async def check(probe: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str, run: Command) -> Outcome:
@@ -39,7 +42,10 @@ async def check(probe: Mapping[str, Any], container: Mapping[str, Any], pod_ip: 
     if action := probe.get("grpc"):
         return await _grpc(action, pod_ip, timeout)
     command = list((probe.get("exec") or {}).get("command") or ())
-    code, output = await run(command, timeout)
+    try:
+        code, output = await run(command, timeout)
+    except StartFailed as error:
+        return Outcome(False, f"failed to exec in container: {error}", unknown=True)
     if code is None:
         return Outcome(False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s')
     return Outcome(code == 0, output)
@@ -54,14 +60,14 @@ def port_number(port: Any, container: Mapping[str, Any]) -> int:
             return int(entry["containerPort"])
     if str(port).isdigit():
         return int(port)
-    raise ValueError(f"couldn't find port: {port!r}")
+    raise ValueError(f'strconv.Atoi: parsing "{port}": invalid syntax')  # the last thing that the kubelet tries
 
 
 async def _tcp(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip: str, timeout: float) -> Outcome:
     try:
         port = port_number(action["port"], container)
     except ValueError as error:
-        return Outcome(False, str(error))
+        return Outcome(False, str(error), unknown=True)
     host = action.get("host") or pod_ip
     try:
         async with asyncio.timeout(timeout):
@@ -78,7 +84,7 @@ async def _http(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip:
     try:
         port = port_number(action["port"], container)
     except ValueError as error:
-        return Outcome(False, str(error))
+        return Outcome(False, str(error), unknown=True)
     host = action.get("host") or pod_ip
     scheme = (action.get("scheme") or "HTTP").lower()
     path = action.get("path") or "/"
@@ -101,7 +107,9 @@ async def _http(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip:
             status = answer.status
             location = answer.headers.get("Location", "")
     except TimeoutError:
-        return Outcome(False, f'Get "{shown}": context deadline exceeded (Client.Timeout exceeded)')
+        return Outcome(
+            False, f'Get "{shown}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+        )
     except aiohttp.ClientConnectorError as error:
         return Outcome(False, f'Get "{shown}": dial tcp {host}:{port}: connect: {_reason(error.os_error)}')
     except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -23,6 +23,8 @@ class ProbeChange:
     output: str
     threshold: bool
     """Whether this outcome turned the container's state (enough successes or failures in a row)."""
+    unknown: bool = False
+    """The probe could not be made; it counts as nothing."""
 
 
 class Prober:
@@ -73,6 +75,10 @@ class Prober:
         last, streak = state, 0
         while True:
             outcome = await self._check(probe)
+            if outcome.unknown:
+                self._report(ProbeChange(kind, False, outcome.output, False, unknown=True))
+                await self._clock.sleep(period)
+                continue
             streak = streak + 1 if outcome.healthy == last else 1
             last = outcome.healthy
             reached = streak >= thresholds[outcome.healthy]
