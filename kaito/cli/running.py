@@ -20,6 +20,7 @@ from kaito.cluster.daemon import clear_abandoned
 from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.locking import hold
 from kaito.cluster.tiers import create_cluster
+from kaito.kube.errors import ApiError
 from kaito.scenario.evidence import RunRecord
 from kaito.scenario.loading import LoadedScenario, ScenarioFileError, load_scenario
 from kaito.scenario.reporting import write_reports
@@ -94,7 +95,7 @@ async def _run(loaded: LoadedScenario, tier: str, record: RunRecord, presenter: 
                 working.result()
             finally:
                 await cluster.stop()
-    except (ClusterError, OSError) as error:
+    except (ClusterError, OSError, ApiError) as error:
         logging.getLogger(__name__).error("the cluster did not start", exc_info=error)
         record.reason = str(error)
     finally:
@@ -137,6 +138,7 @@ def _log_to(path: Path) -> None:
     """What the cluster logs goes into a file beside the report."""
     handler = logging.FileHandler(path, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.raiseExceptions = False  # A log that cannot be written, on a full disk, is no reason to write more.
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -22,6 +22,7 @@ from kaito.cluster.locking import hold, is_locked, owner
 from kaito.cluster.states import DaemonState, read_state, write_state
 from kaito.cluster.tiers import create_cluster
 from kaito.embedded.kubelet.processes.procfs import is_zombie, start_ticks
+from kaito.kube.errors import ApiError
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +208,7 @@ def main() -> int:
     parser.add_argument("--images", type=Path, default=None)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.raiseExceptions = False  # A log that cannot be written, on a full disk, is no reason to write more.
     from kaito.cluster.mirrors import MirrorMap
 
     options = ClusterOptions(
@@ -216,12 +218,14 @@ def main() -> int:
         mirrors=MirrorMap.model_validate_json(sys.stdin.read() or "{}"),
         images=arguments.images,
     )
+    folder = ClusterFolder.named(arguments.name)
     try:
-        with hold(ClusterFolder.named(arguments.name)):
+        with hold(folder):
             asyncio.run(_serve(arguments.name, arguments.tier, options))
-    except (ClusterError, OSError) as error:
-        logger.error("not started: %s", error, exc_info=error)
-        print(f"{_FAILED} {' '.join(str(error).split())}", flush=True)
+    except (ClusterError, OSError, ApiError) as error:
+        logger.error("the cluster did not start, or ended", exc_info=error)
+        said = f"{error.filename or folder.root}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        print(f"{_FAILED} {' '.join(said.split())}", flush=True)
         return 1
     return 0
 

@@ -44,6 +44,8 @@ def read_kubeconfig(path: Path) -> dict[str, Any]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
     if not path.exists():
         return merged
+    if not path.is_file():
+        raise ValueError(f"{path} is no regular file; name another one with --kubeconfig")
     try:
         present = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -46,7 +46,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["up", "--images", "nowhere.yaml"], "nowhere.yaml"),
         (["up", "--images", "/"], "image table / cannot be read: Is a directory"),
         (["up", "--provider", "moon"], "--provider moon: there is no such provider; choose one of: fake-gpu"),
-        (["up", "--kubeconfig", "/"], "--kubeconfig /: /: Is a directory"),
+        (["up", "--kubeconfig", "/"], "/ is no regular file; name another one with --kubeconfig"),
         (["up", "--mirrors", "nowhere.yaml"], "nowhere.yaml"),
         (["status", "-o", "xml"], "choose text or json"),
         (["status", "--name", "../x"], "is not a cluster name"),

@@ -134,6 +134,14 @@ def test_a_kubeconfig_that_is_a_link_stays_one(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "config").read_text())["current-context"] == "x"
 
 
+def test_a_device_or_a_pipe_is_not_replaced_by_a_kubeconfig(tmp_path: Path) -> None:
+    write_kubeconfig(tmp_path / "ours", "https://127.0.0.1:1", b"CA", "token")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is no regular file"):
+        merge_kubeconfig(tmp_path / "ours", into=tmp_path / "pipe", name="x")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("text", ["[]", "kind: Pod", "a: [", "users: 5", "contexts: [a]"])
 def test_a_file_that_is_no_kubeconfig_is_left_alone(tmp_path: Path, text: str) -> None:
     write_kubeconfig(tmp_path / "ours", "https://127.0.0.1:1", b"CA", "token")
