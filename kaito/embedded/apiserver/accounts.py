@@ -9,15 +9,15 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from kaito.embedded.apiserver.answering import send
-from kaito.embedded.apiserver.bodies import read_object
 from kaito.embedded.apiserver.context import Call
-from kaito.embedded.apiserver.errors import Cause, GroupResource, conflict, invalid, not_found
+from kaito.embedded.apiserver.errors import Cause, GroupResource, bad_request, conflict, invalid, not_found
 from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource
-from kaito.embedded.apiserver.store import ObjectKey, Store
+from kaito.embedded.apiserver.store import Entry, ObjectKey, Store
+from kaito.embedded.apiserver.subresource_kinds import read_body, subresource_kind
 from kaito.embedded.apiserver.tokens import DEFAULT_SECONDS, ISSUER, Bound, TokenIssuer
+from kaito.embedded.apiserver.write_options import write_options
 from kaito.embedded.apiserver.writing import timestamp
 
 _KIND = GroupResource("authentication.k8s.io", "TokenRequest")
@@ -45,39 +45,43 @@ class Accounts:
         self._issuer = issuer
 
     async def token(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
-        form = choose(call.accept)
-        body, _ = await read_object(call, "TokenRequest")
-        spec: dict[str, Any] = body.get("spec") or {}
+        """Answers with the request and the token in its status (TokenREST)."""
+        form = choose(call.accept, ("object", "partial"))
+        options = write_options(call.query, call.headers, "CreateOptions")
+        requests = subresource_kind("authentication.k8s.io/v1", "TokenRequest")
+        request = await read_body(call, requests, namespace, options.validation)
+        metadata, spec = request["metadata"], request.setdefault("spec", {})
+        if spec.get("expirationSeconds") is None:
+            spec["expirationSeconds"] = DEFAULT_SECONDS
+        requests.strategy.track(request, None, manager=options.manager, time=self._now(), subresource="token")
         name = call.info.name
+        if metadata.get("name", name) != name:
+            message = f'Invalid value: "{metadata["name"]}": must match the service account name if specified'
+            raise invalid(_KIND, name, [Cause("FieldValueInvalid", message, "metadata.name")])
         account = self._reader.entry(resource, namespace, name)
-        seconds = spec.get("expirationSeconds")
-        seconds = DEFAULT_SECONDS if seconds is None else seconds
-        self._check_seconds(seconds)
-        audiences = list(spec.get("audiences") or [ISSUER])
-        bound = self._bound(namespace, name, spec.get("boundObjectRef"))
+        if not spec.get("audiences"):
+            spec["audiences"] = [ISSUER]
         uid = account.object["metadata"]["uid"]
-        token, expires = self._issuer.issue(namespace, name, uid, audiences=audiences, seconds=seconds, bound=bound)
-        answer = {
-            "kind": "TokenRequest",
-            "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "creationTimestamp": timestamp(datetime.now(UTC)),
-            },
-            "spec": {
-                "audiences": audiences,
-                "expirationSeconds": seconds,
-                "boundObjectRef": spec.get("boundObjectRef"),
-            },
-            "status": {"token": token, "expirationTimestamp": timestamp(datetime.fromtimestamp(expires, UTC))},
-        }
-        return await send(call, orjson.dumps(answer), status=201, form=form)
+        metadata |= {"name": name, "namespace": namespace, "uid": uid, "creationTimestamp": self._now()}
+        seconds = spec["expirationSeconds"]
+        self._check_seconds(seconds)
+        bound = self._bound(namespace, name, spec.get("boundObjectRef"))
+        token, expires = self._issuer.issue(
+            namespace, name, uid, audiences=spec["audiences"], seconds=seconds, bound=bound
+        )
+        request["status"] = {"token": token, "expirationTimestamp": timestamp(datetime.fromtimestamp(expires, UTC))}
+        bare = {part: value for part, value in request.items() if part not in ("kind", "apiVersion")}
+        entry = Entry(ObjectKey(namespace, name), 0, bare, orjson.dumps(bare))
+        return await self._reader.show(call, requests, entry, status=201, form=form)
 
     @staticmethod
-    def _check_seconds(seconds: Any) -> None:
+    def _now() -> str:
+        return timestamp(datetime.now(UTC))
+
+    @staticmethod
+    def _check_seconds(seconds: int) -> None:
         problem = ""
-        if not isinstance(seconds, int) or seconds < _SHORTEST:
+        if seconds < _SHORTEST:
             problem = "may not specify a duration less than 10 minutes"
         elif seconds > _LONGEST:
             problem = "may not specify a duration larger than 2^32 seconds"
@@ -86,28 +90,28 @@ class Accounts:
             raise invalid(_KIND, "", [Cause("FieldValueInvalid", message, "spec.expirationSeconds")])
 
     def _bound(self, namespace: str, account: str, reference: dict[str, Any] | None) -> Bound | None:
-        if not reference:
+        """The object that the token is to be bound to. Raises 400, 404 and 409."""
+        if reference is None:
             return None
-        kind, name = reference.get("kind", ""), reference.get("name", "")
-        collection = _BOUND.get(kind)
+        version, kind, name = (reference.get(part, "") for part in ("apiVersion", "kind", "name"))
+        group, _, short = version.rpartition("/")
+        collection = _BOUND.get(kind) if not group else None
         if collection is None:
-            message = f'Invalid value: "{kind}": unsupported kind'
-            raise invalid(_KIND, "", [Cause("FieldValueInvalid", message, "spec.boundObjectRef.kind")])
-        plural = GroupResource("", collection.removeprefix("/"))
+            raise bad_request(f"cannot bind token to object of type {group}/{short}, Kind={kind}")
+        if not name:
+            raise bad_request("Name parameter required.")
         entry = self._store.collection(collection).get(ObjectKey("" if kind == "Node" else namespace, name))
         if entry is None:
-            raise not_found(plural, name)
+            raise not_found(GroupResource("", collection.removeprefix("/")), name)
+        if kind == "Pod" and (entry.object.get("spec") or {}).get("serviceAccountName", "") != account:
+            raise bad_request(
+                f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
+            )
         uid = entry.object["metadata"]["uid"]
-        if reference.get("uid") and reference["uid"] != uid:
+        if reference.get("uid", uid) != uid:
             why = (
                 f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record. "
                 "The object might have been deleted and then recreated"
             )
-            raise conflict(plural, name, why)
-        if kind == "Pod":
-            owner = (entry.object.get("spec") or {}).get("serviceAccountName") or "default"
-            if owner != account:
-                message = f'Invalid value: "{name}": cannot bind token for serviceaccount "{account}" to pod running '
-                message += "with different serviceaccount name."
-                raise invalid(_KIND, "", [Cause("FieldValueInvalid", message, "spec.boundObjectRef.name")])
+            raise conflict(GroupResource("", kind), name, why)
         return Bound(kind, name, uid)

@@ -57,7 +57,7 @@ class Deleter:
             live = collection.get(key)
             if live is None:
                 raise not_found(resource.group_resource, key.name)
-            _check_preconditions(resource, live, options)
+            check_preconditions(resource, live, options)
             await self._writer.ask_delete(call, resource, live, dry_run=options.dry_run)
             if collection.get(key) is live:
                 return self._delete(resource, live, options)
@@ -151,7 +151,8 @@ def _is_namespace(resource: Resource) -> bool:
     return resource.plural == "namespaces" and not resource.group
 
 
-def _check_preconditions(resource: Resource, live: Entry, options: DeleteOptions) -> None:
+def check_preconditions(resource: Resource, live: Entry, options: DeleteOptions) -> None:
+    """Raises a 409 where the object is not the one that was meant."""
     metadata = live.object["metadata"]
     own_words = _is_namespace(resource) or resource.plural == "customresourcedefinitions"
     for name, wanted, actual, hint in (

@@ -44,7 +44,7 @@ class Discovery:
         built_in = parts[0] == "api" or (group in self._registry.groups() and not self._registry.is_custom(group))
         if document is None:
             raise no_such_path() if built_in else page_not_found()
-        if built_in and (not group or len(parts) > 2):
+        if built_in and (parts[0] == "api" or len(parts) > 2):
             if call.info.verb != "get":
                 raise method_not_allowed()
             ensure_produced(call.accept)

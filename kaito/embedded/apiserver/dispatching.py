@@ -11,6 +11,7 @@ from kaito.embedded.apiserver.authorizing import Authorizer, attributes_of
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.discovery import Discovery
 from kaito.embedded.apiserver.errors import (
+    GroupResource,
     StatusError,
     method_not_allowed,
     method_not_supported,
@@ -34,7 +35,8 @@ from kaito.embedded.apiserver.tokens import ISSUER, TokenIssuer
 from kaito.embedded.apiserver.watching import Watcher
 from kaito.embedded.apiserver.writes import Writes
 
-_READS = frozenset(("get", "list", "watch"))
+_BINDINGS = GroupResource("", "bindings")
+"""A resource that is only ever asked to do something."""
 _VIEWS = frozenset(("status", "approval", "ephemeralcontainers", "resize"))
 """Subresources that read as their whole object and write part of it."""
 
@@ -129,7 +131,7 @@ class Dispatcher:
             _check_builtin(call, resource)
         # The namespace in the path of a Namespace is its own name.
         namespace = info.namespace if resource.namespaced else ""
-        if info.subresource:
+        if info.subresource or resource.group_resource == _BINDINGS:
             return await self._subresource(call, resource, namespace)
         if resource.plural in REVIEWS and not resource.custom:
             return await self._reviews.answer(call, resource, namespace)

@@ -169,6 +169,8 @@ _PACKAGES = {"": "core", "events.k8s.io": "core", "internal.apiserver.k8s.io": "
 
 def _go_type(resource: Resource, *, many: bool) -> str:
     """The Go type behind a resource, as some errors show it."""
+    if resource.go_type:
+        return resource.go_type
     if resource.custom:
         return "*unstructured.UnstructuredList" if many else "*unstructured.Unstructured"
     package = _PACKAGES.get(resource.group) or resource.group.partition(".")[0]

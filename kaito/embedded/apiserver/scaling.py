@@ -3,102 +3,151 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from kaito.embedded.apiserver import patch_requests
-from kaito.embedded.apiserver.answering import send
-from kaito.embedded.apiserver.bodies import read_object
+from kaito.embedded.apiserver import patch_requests, scale_ownership
 from kaito.embedded.apiserver.context import Call
-from kaito.embedded.apiserver.errors import Cause, GroupResource, bad_request, invalid
+from kaito.embedded.apiserver.decoding import handle_remarks
+from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, invalid
 from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource, ScalePaths, read_path
 from kaito.embedded.apiserver.store import Entry, Object, ObjectKey
-from kaito.embedded.apiserver.write_options import write_options
-from kaito.embedded.apiserver.writing import Writer, ensure_name
+from kaito.embedded.apiserver.strategies import Undecodable
+from kaito.embedded.apiserver.subresource_kinds import read_body, subresource_kind
+from kaito.embedded.apiserver.write_options import WriteOptions, write_options
+from kaito.embedded.apiserver.writes import bad_patch
+from kaito.embedded.apiserver.writing import Writer, ensure_name, ensure_namespace, timestamp
+from kaito.kube.clock import Clock
 
 _BUILTIN = ScalePaths(".spec.replicas", ".status.replicas")
 _KIND = GroupResource("autoscaling", "Scale")
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+_UNREGISTERED = 'no kind is registered for the type v1.Scale in scheme "pkg/runtime/scheme.go:110"'
+Change = Callable[[Object], Object]
+"""From the Scale that is to the Scale that is wanted."""
 
 
 class Scaling:
     """Reads and writes Scale objects."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, clock: Clock) -> None:
         self._reader = reader
         self._writer = writer
+        self._clock = clock
 
     async def answer(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
         form = choose(call.accept)
-        name = call.info.name
-        entry = self._reader.entry(resource, namespace, name)
-        if call.info.verb == "get":
-            return await send(call, orjson.dumps(scale_of(resource, entry)), form=form)
-        kind = "UpdateOptions" if call.info.verb == "update" else "PatchOptions"
-        if call.info.verb == "update":
-            body, _ = await read_object(call, "Scale")
-            self._check(body)
-            ensure_name(body, name)
-
-            def wanted(live: Entry) -> Object:
-                return body
+        name, verb = call.info.name, call.info.verb
+        scales = subresource_kind("autoscaling/v1", "Scale", custom=resource.custom)
+        if verb == "get":
+            entry = self._reader.entry(resource, namespace, name)
+            return await self._reader.show(call, scales, _entry(scale_of(resource, entry)), form=form)
+        uid = ""
+        if verb == "update":
+            options = write_options(call.query, call.headers, "UpdateOptions")
+            sent = await self._sent(call, resource, scales, namespace, options)
+            uid = sent["metadata"].get("uid", "")
+            change: Change = lambda _scale: copy.deepcopy(sent)  # noqa: E731
         else:
-            patch_kind = patch_requests.check_media_type(call, resource)
-            raw = await call.read_body()
-            if patch_kind == patch_requests.APPLY_PATCH:
-                applied = patch_requests.parse_apply(raw)
-
-                def wanted(live: Entry) -> Object:
-                    return patch_requests.merge(scale_of(resource, live), applied)
-            else:
-                if patch_kind == patch_requests.STRATEGIC_PATCH:
-                    patch_kind = patch_requests.MERGE_PATCH  # a Scale has no lists, so both mean the same
-                patch = patch_requests.parse(patch_kind, raw, resource)
-
-                def wanted(live: Entry) -> Object:
-                    return patch(scale_of(resource, live))
-
-        options = write_options(
-            call.query, call.headers, kind, apply=call.headers.get("Content-Type", "") == patch_requests.APPLY_PATCH
-        )
+            change, options = await self._patch(call, resource, scales, namespace)
 
         def mutate(live: Entry | None) -> Object:
             assert live is not None
-            scale = wanted(live)
-            replicas = (scale.get("spec") or {}).get("replicas") or 0
-            _check_replicas(name, replicas)
-            changed = copy.deepcopy(resource.content(live))
-            _write_path(changed, paths_of(resource).spec_replicas, replicas)
-            version = (scale.get("metadata") or {}).get("resourceVersion")
-            changed["metadata"]["resourceVersion"] = version or live.object["metadata"]["resourceVersion"]
-            return changed
+            return self._changed(resource, scales, live, change, options, call)
 
         written = await self._writer.update(
-            call, resource, ObjectKey(namespace, name), mutate, options, subresource="scale"
+            call,
+            resource,
+            ObjectKey(namespace, name),
+            mutate,
+            options,
+            subresource="scale",
+            track=False,
+            expect_uid=uid,
         )
-        return await send(call, orjson.dumps(scale_of(resource, written.entry)), form=form)
+        return await self._reader.show(call, scales, _entry(scale_of(resource, written.entry)), form=form)
 
     @staticmethod
-    def _check(body: Object) -> None:
-        kind = body.get("kind") or "Scale"
-        if kind != "Scale":
-            raise bad_request(f"the object provided is unrecognized (must be of type Scale): got {kind}")
+    async def _sent(call: Call, resource: Resource, scales: Resource, namespace: str, options: WriteOptions) -> Object:
+        try:
+            scale = await read_body(call, scales, namespace, options.validation)
+        except StatusError as problem:
+            if resource.custom and problem.code == 400 and not problem.message.startswith("the namespace"):
+                raise bad_request(_UNREGISTERED) from None  # what is wrong gets lost there
+            raise
+        ensure_name(scale, call.info.name)
+        return scale
+
+    async def _patch(
+        self, call: Call, resource: Resource, scales: Resource, namespace: str
+    ) -> tuple[Change, WriteOptions]:
+        kind = patch_requests.check_media_type(call, resource)
+        applies = kind == patch_requests.APPLY_PATCH
+        options = write_options(call.query, call.headers, "PatchOptions", apply=applies)
+        raw = await call.read_body()
+        if applies:
+            configuration = patch_requests.parse_apply(raw)
+
+            def apply(scale: Object) -> Object:
+                now = timestamp(self._clock.now())
+                fresh = orjson.loads(orjson.dumps(configuration))
+                return scales.strategy.apply(
+                    scale, fresh, manager=options.manager, force=bool(options.force), time=now, subresource="scale"
+                )
+
+            return apply, options
+        if kind == patch_requests.STRATEGIC_PATCH:
+            kind = patch_requests.MERGE_PATCH  # a Scale has no lists, so both mean the same
+        patch = patch_requests.parse(kind, raw, resource)
+
+        def patched(scale: Object) -> Object:
+            wanted = patch(scale)
+            try:
+                decoded = scales.strategy.decode(wanted)
+                handle_remarks(scales, decoded.remarks, options.validation, call)
+            except Undecodable as problem:
+                raise bad_patch(wanted, str(problem)) from None
+            except StatusError as problem:
+                raise bad_patch(wanted, problem.message.partition("handled as a Scale: ")[2]) from None
+            ensure_name(decoded.object, call.info.name)
+            ensure_namespace(decoded.object, namespace)
+            return decoded.object
+
+        return patched, options
+
+    def _changed(
+        self, resource: Resource, scales: Resource, live: Entry, change: Change, options: WriteOptions, call: Call
+    ) -> Object:
+        """The object after its Scale was changed."""
+        path = paths_of(resource).spec_replicas
+        before = scale_of(resource, live)
+        scale_ownership.to_scale(resource, live.object, before, path)
+        scale = change(orjson.loads(orjson.dumps(before)))
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        if replicas < 0 and not resource.custom:
+            message = f"Invalid value: {replicas}: must be greater than or equal to 0"
+            raise invalid(_KIND, call.info.name, [Cause("FieldValueInvalid", message, "spec.replicas")])
+        scale["status"] = before["status"]
+        if call.headers.get("Content-Type", "") != patch_requests.APPLY_PATCH:
+            now = timestamp(self._clock.now())
+            scales.strategy.track(scale, before, manager=options.manager, time=now, subresource="scale")
+        changed = copy.deepcopy(resource.content(live))
+        _write_path(changed, path, replicas)
+        version = (scale.get("metadata") or {}).get("resourceVersion", "")
+        if version or not resource.custom:
+            changed["metadata"]["resourceVersion"] = version
+        scale_ownership.to_parent(resource, changed, scale, path)
+        return changed
 
 
-def _check_replicas(name: str, replicas: Any) -> None:
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        word = "bool" if isinstance(replicas, bool) else "string"
-        raise bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal '
-            f"{word} into Go struct field ScaleSpec.spec.replicas of type int32"
-        )
-    if replicas < 0:
-        message = f"Invalid value: {replicas}: must be greater than or equal to 0"
-        raise invalid(_KIND, name, [Cause("FieldValueInvalid", message, "spec.replicas")])
+def _entry(scale: Object) -> Entry:
+    bare = {name: value for name, value in scale.items() if name not in ("kind", "apiVersion")}
+    return Entry(ObjectKey("", ""), 0, bare, orjson.dumps(bare))
 
 
 def paths_of(resource: Resource) -> ScalePaths:
@@ -106,7 +155,7 @@ def paths_of(resource: Resource) -> ScalePaths:
 
 
 def scale_of(resource: Resource, entry: Entry) -> Object:
-    """The Scale of an object."""
+    """The Scale of an object, with its type."""
     obj = entry.object
     paths = paths_of(resource)
     metadata = {name: obj["metadata"][name] for name in _KEPT if name in obj["metadata"]}
@@ -136,7 +185,7 @@ def selector_text(selector: dict[str, Any]) -> str:
             operator, f"!{key}"
         )
         terms.append((key, text))
-    return ",".join(text for _, text in sorted(terms))
+    return ",".join(text for _, text in sorted(terms, key=lambda term: term[0]))
 
 
 def _write_path(obj: Object, dotted: str, value: Any) -> None:

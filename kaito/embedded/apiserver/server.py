@@ -28,6 +28,7 @@ from kaito.embedded.apiserver.definitions import Definitions
 from kaito.embedded.apiserver.deleting import Deleter
 from kaito.embedded.apiserver.discovery import Discovery
 from kaito.embedded.apiserver.dispatching import Dispatcher
+from kaito.embedded.apiserver.disrupting import Budgets
 from kaito.embedded.apiserver.errors import PlainError, StatusError, internal
 from kaito.embedded.apiserver.health import Health
 from kaito.embedded.apiserver.http import call_of
@@ -109,9 +110,10 @@ class ApiServer:
         self._kubelets = KubeletProxy(store, reader, authority.ca_pem, kubelet_client)
         self._metrics = Metrics(lambda: {c.name: len(c) for c in store.collections()})
         subresources = Subresources()
-        pods = Pods(store, reader, writer, deleter, clock)
-        subresources.add("*", "scale", Scaling(reader, writer).answer)
+        pods = Pods(self.registry, reader, writer, deleter, Budgets(store, clock), clock)
+        subresources.add("*", "scale", Scaling(reader, writer, clock).answer)
         subresources.add("pods", "binding", pods.bind)
+        subresources.add("bindings", "", pods.bind)
         subresources.add("pods", "eviction", pods.evict)
         subresources.add("serviceaccounts", "token", Accounts(store, reader, self._issuer).token)
         for name in ("log", "exec", "attach", "portforward"):

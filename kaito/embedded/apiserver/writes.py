@@ -115,7 +115,7 @@ class Writes:
                     obj = self._convert_patched(resource, patched, key, options, call)
                 except _Unreadable as problem:
                     shown = plain(merged_patch(resource.copy(live), orjson.loads(raw)))
-                    raise _bad_patch(shown, problem.why) from None
+                    raise bad_patch(shown, problem.why) from None
             _check_identity(obj, key)
             return obj
 
@@ -212,7 +212,7 @@ class _Unreadable(StatusError):
     """The 422 for a patched object that cannot be decoded; `why` is the decoder's word."""
 
     def __init__(self, patched: Object, why: str) -> None:
-        bad = _bad_patch(patched, why)
+        bad = bad_patch(patched, why)
         super().__init__(bad.code, bad.reason, bad.message, bad.details)
         self.why = why
 
@@ -241,19 +241,19 @@ def _check_patched_types(resource: Resource, patched: Object, own_name: str, opt
     for name in ("apiVersion", "kind"):
         if (value := patched.get(name)) is not None and not isinstance(value, str):
             word = f"json: cannot unmarshal {go_word(value)} into Go struct field .{name} of type string"
-            raise _bad_patch(patched, f"couldn't get version/kind; json parse error: {word}")
+            raise bad_patch(patched, f"couldn't get version/kind; json parse error: {word}")
     version, kind = patched.get("apiVersion") or "", patched.get("kind") or ""
     if resource.custom:
         if not kind:
-            raise _bad_patch(patched, f"Object 'Kind' is missing in '{_sorted(patched)}'")
+            raise bad_patch(patched, f"Object 'Kind' is missing in '{_sorted(patched)}'")
         if not version:
             raise internal("Object 'apiVersion' is missing in 'object has no apiVersion field'")
         return
     if kind and (version or resource.api_version, kind) != (resource.api_version, resource.kind.kind):
         place = f'version "{version}"' if version else f'the internal version of group "{resource.group}"'
-        raise _bad_patch(patched, f'no kind "{kind}" is registered for {place} {_SCHEME}')
+        raise bad_patch(patched, f'no kind "{kind}" is registered for {place} {_SCHEME}')
     if version and version != resource.api_version:
-        raise _bad_patch(patched, f'no kind "{resource.kind.kind}" is registered for version "{version}" {_SCHEME}')
+        raise bad_patch(patched, f'no kind "{resource.kind.kind}" is registered for version "{version}" {_SCHEME}')
     if not version:
         # Read as the internal type, whose members have other names than the text: it finds none of them.
         unknown = [f'unknown field "{name}"' for name in sorted(patched) if name not in ("apiVersion", "kind")]
@@ -265,7 +265,7 @@ def _sorted(obj: Object) -> str:
     return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _bad_patch(patched: Object | str, why: str) -> StatusError:
+def bad_patch(patched: Object | str, why: str) -> StatusError:
     """422 that shows the patched object (or the patch, as text)."""
     text = patched if isinstance(patched, str) else _sorted(patched)
     shown = orjson.dumps(text).decode()

@@ -79,7 +79,8 @@ class Writer:
         now = timestamp(self._clock.now())
         ensure_namespace(obj, namespace)
         metadata = obj["metadata"]
-        if metadata.get("resourceVersion"):
+        version = metadata.get("resourceVersion") or ""
+        if version.isdigit() and int(version):  # what is no number is not looked at
             raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
         for attempt in range(_GENERATE_TRIES):
             draft = copy.deepcopy(obj) if metadata.get("generateName") and not metadata.get("name") else obj
@@ -160,7 +161,7 @@ class Writer:
                 raise not_found(resource.group_resource, key.name)
             new, old = mutate(live), resource.content(live)
             if expect_uid and expect_uid != live.object["metadata"]["uid"]:
-                raise _uid_conflict(resource, key, expect_uid, live.object["metadata"]["uid"])
+                raise uid_conflict(resource, key, expect_uid, live.object["metadata"]["uid"])
             self._check_version(resource, key, new, live)
             now = timestamp(self._clock.now())
             keep_identity(new, old)
@@ -381,9 +382,11 @@ def goes_now(resource: Resource, new: Object, old: Object) -> bool:
     return not (old["metadata"].get("deletionGracePeriodSeconds") or 0)
 
 
-def _uid_conflict(resource: Resource, key: ObjectKey, wanted: str, found: str) -> StatusError:
+def uid_conflict(resource: Resource, key: ObjectKey, wanted: str, found: str, *, dry_run: bool = False) -> StatusError:
+    """The 409 of a write that means another object of this name; only what is written has its place in the store."""
+    root = "" if dry_run else "/registry"
     group = f"{resource.group}/" if resource.custom else ""
-    place = f"/registry/{group}{resource.plural}/{key.namespace}{'/' if key.namespace else ''}{key.name}"
+    place = f"{root}/{group}{resource.plural}/{key.namespace}{'/' if key.namespace else ''}{key.name}"
     return conflict(
         resource.group_resource,
         key.name,

@@ -31,6 +31,8 @@ class Ask(NamedTuple):
     accept: str = "application/json"
     headers: Mapping[str, str] = {}
     token: str = ""
+    unowned: bool = False
+    """Whether managedFields are left out, where the real server has them by chance (after a write through a Scale)."""
 
 
 class Answered(NamedTuple):
@@ -100,7 +102,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, token: str, ask: Ask, d
         document = _events(document)
     seen = HEADERS if raw else ()  # aiohttp gives a type of content to an empty answer too
     kept = {name: masked(", ".join(answer.headers.getall(name))) for name in seen if name in answer.headers}
-    return Answered([answer.status, kept, comparable(document)], document)
+    return Answered([answer.status, kept, comparable(_unowned(document) if ask.unowned else document)], document)
 
 
 def _several(raw: bytes, content_type: str) -> Any:
@@ -126,6 +128,14 @@ def _events(document: Any) -> Any:
     return kept
 
 
+def _unowned(document: Any) -> Any:
+    """A document without its metadata's managedFields."""
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        return document
+    metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
+    return {**document, "metadata": metadata}
+
+
 def _at(document: Any, place: str) -> Any:
     found = document
     for part in place.split("."):
@@ -138,12 +148,12 @@ def _at(document: Any, place: str) -> Any:
 
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-ADDRESS = re.compile(r"\b(10|127)\.\d+\.\d+\.\d+\b(:\d+)?")
+ADDRESS = re.compile(r"\b(10|127|192)\.\d+\.\d+\.\d+\b(:\d+)?")
+SHOWN_OBJECT = re.compile(r""".*patch: Invalid value: ("\{(?:[^"\\]|\\.)*"): (.*)""", re.DOTALL)
+HASH = re.compile(r"hash=[0-9A-F]+")
 AGE = re.compile(r"^(\d+(s|ms)|<invalid>)$")
 GENERATED = re.compile(r"\bgen-[a-z0-9]{5}\b")
-VERSIONS = re.compile(
-    r"(resource version|current|ResourceVersion in \w+|ResourceVersion|resourceVersion\W+):? ?\(?\d+\)?( \(\d+\))?"
-)
+VERSIONS = re.compile(r"(?i)((?:resource ?version|current|record|precondition|meta)\W+)\d+( \(\d+\))?")
 TOKEN = re.compile(r"ey[\w-]+\.[\w-]+\.[\w-]+")
 TIMES = frozenset(("time",))
 COUNTERS = frozenset(("resourceVersion", "continue"))
@@ -152,6 +162,10 @@ COUNTERS = frozenset(("resourceVersion", "continue"))
 def comparable(document: Any) -> Any:
     """An answer without what no two servers share."""
     if isinstance(document, dict) and document.get("kind") == "Status":
+        shown = SHOWN_OBJECT.fullmatch(document.get("message", ""))
+        if shown is not None:  # its members are in Go's order
+            seen = _unowned(json.loads(json.loads(shown[1])))
+            return {"reason": document.get("reason"), "shown": masked(seen), "why": masked(shown[2])}
         causes = (document.get("details") or {}).get("causes")
         if causes and len(causes) > 1:
             listed = sorted(json.dumps(masked(cause), sort_keys=True) for cause in causes)
@@ -166,10 +180,14 @@ def masked(value: Any) -> Any:
             key: _counter(item) if key in COUNTERS else masked(item) for key, item in value.items() if key not in TIMES
         }
     if isinstance(value, list):
-        return [masked(item) for item in value]
+        items = [masked(item) for item in value]
+        # Entries of managedFields stand in the order of their times, which are not looked at.
+        return (
+            sorted(items, key=json.dumps) if items and isinstance(items[0], dict) and "fieldsV1" in items[0] else items
+        )
     if isinstance(value, str):
-        text = ADDRESS.sub("IP", UID.sub("UID", TIME.sub("TIME", TOKEN.sub("TOKEN", value))))
-        text = VERSIONS.sub(r"\1 N", GENERATED.sub("gen-NAME", text))
+        text = ADDRESS.sub("IP", UID.sub("UID", TIME.sub("TIME", TOKEN.sub("TOKEN", HASH.sub("HASH", value)))))
+        text = VERSIONS.sub(r"\1N", GENERATED.sub("gen-NAME", text))
         return AGE.sub("AGE", re.sub(r":3\d{4}/TCP", ":PORT/TCP", text))
     return value
 

@@ -286,8 +286,12 @@ async def test_scale_is_a_view_of_replicas(api: Api) -> None:
     changed = await api.patch(f"{WIDGETS}/a/scale", {"spec": {"replicas": 7}})
     assert changed.body["spec"] == {"replicas": 7}
     assert (await api.get(f"{WIDGETS}/a")).body["spec"]["size"] == 7
-    negative = await api.put(f"{WIDGETS}/a/scale", {**scale, "spec": {"replicas": -1}})
+    stale = await api.put(f"{WIDGETS}/a/scale", {**scale, "spec": {"replicas": -1}})
+    assert stale.status == 409
+    negative = await api.put(f"{WIDGETS}/a/scale", {**changed.body, "spec": {"replicas": -1}})
     assert negative.status == 422
+    owners = (await api.get(f"{WIDGETS}/a")).body["metadata"]["managedFields"]
+    assert {"f:spec": {"f:size": {}}} in [entry["fieldsV1"] for entry in owners if entry.get("subresource") == "scale"]
 
 
 async def test_methods_and_paths_that_lead_nowhere(api: Api) -> None:

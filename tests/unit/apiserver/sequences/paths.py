@@ -41,7 +41,7 @@ PATHS = [
     *("/healthz?exclude=etcd", "/livez?exclude=ping", "/openapi", "/openapi/v3/bogus", "/openapi/v3/apis/bogus.io/v1"),
     *(
         "/bogus",
-        "/index.html",
+        "/index",
         "//api",
         "/api//v1",
         "/api/v1//pods",
@@ -148,7 +148,7 @@ def plain(rng: random.Random, seed: int) -> list[Ask]:
         )
         if method == "DELETE" and not path.endswith("none"):
             continue
-        if path.startswith("/api") and "?" not in path:
+        if path.startswith("/api") and "?" not in path and not path.endswith("/watch"):
             path += "?labelSelector=s%3Dnone"  # what other sequences made at the same time is not looked at
         asks.append(Ask(method, path, body, kind, rng.choice(accepts), headers))
     return asks

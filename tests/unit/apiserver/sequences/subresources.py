@@ -119,7 +119,7 @@ def scales(rng: random.Random, seed: int) -> list[Ask]:
         else:
             asks.append(Ask("PATCH", f"{path}/o1/status", {"status": {"replicas": 2}}, MERGE))
     asks.append(Ask("GET", f"{path}/o1"))
-    return asks
+    return [ask._replace(unowned=True) for ask in asks]
 
 
 def of_pods(rng: random.Random, seed: int) -> list[Ask]:

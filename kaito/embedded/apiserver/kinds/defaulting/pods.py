@@ -66,6 +66,10 @@ def default_pod_spec(spec: Json) -> None:
         *(spec.get("ephemeralContainers") or ()),
     ):
         default_container(container)
+    # The field's old name says the same as the new one (Convert_v1_PodSpec_To_core_PodSpec and back).
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("restartPolicy", "Always")
     if spec.get("securityContext") is None:
