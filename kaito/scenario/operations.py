@@ -193,6 +193,8 @@ async def inject(context: Context, arguments: Fault) -> str:
         await _next_change(context, POLL_SECONDS)
 
 
+_LAST_ERROR = " (last reconcile error: "
+"""How the operator adds to a condition's message why its last pass failed."""
 OPERATIONS: dict[str, Callable[[Context, Any], Awaitable[str]]] = {
     "apply": apply,
     "delete": delete,
@@ -248,8 +250,15 @@ def _timed_out(context: Context, arguments: Wait, found: dict[str, Any] | None, 
     condition = get_condition(found, kind)
     state = f"{condition['status']}: {condition.get('message')}" if condition else "not set"
     said = f"{kind} of {arguments.object} is {state} after {arguments.timeout:.0f} s"
-    for word in context.observer.last_words(arguments.object.name)[:4]:
-        if word.partition(": ")[2] not in said:  # Conditions repeat each other's message.
+    return joined(said, context.observer.last_words(arguments.object.name)[:4])
+
+
+def joined(said: str, words: list[str]) -> str:
+    """`said`, followed by what of `words` it does not say yet: conditions repeat each other's message and error."""
+    for word in words:
+        text, marker, error = word.partition(_LAST_ERROR)
+        word = text if error and error in said else text + marker + error
+        if word.partition(": ")[2] not in said:
             said += f"; {word}"
     return said
 
