@@ -193,7 +193,11 @@ class FakeClient:
 
             new = dict(jsonpatch.apply_patch(copy.deepcopy(live), patch))
         else:
-            new = merge_patch(copy.deepcopy(live), copy.deepcopy(patch))
+            merged = copy.deepcopy(patch)
+            if kind == "strategic" and (conditions := (patch.get("status") or {}).get("conditions")):
+                known = (live.get("status") or {}).get("conditions") or ()
+                merged["status"]["conditions"] = _merged_conditions(known, conditions)
+            new = merge_patch(copy.deepcopy(live), merged)
         wanted = (patch.get("metadata") or {}) if isinstance(patch, Mapping) else {}
         for field in ("uid", "resourceVersion"):
             if wanted.get(field) and wanted[field] != live["metadata"][field]:
@@ -403,3 +407,15 @@ def _parse_label_selector(text: str) -> dict[str, Any]:
         else:
             expressions.append({"key": term, "operator": "Exists"})
     return {"matchExpressions": expressions}
+
+
+def _merged_conditions(known: Iterable[Mapping[str, Any]], patch: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Conditions after a strategic merge patch: by type, null takes a key away."""
+    result = {entry["type"]: dict(entry) for entry in known}
+    for entry in patch:
+        if entry.get("$patch") == "delete":
+            result.pop(entry["type"], None)
+        else:
+            whole = {**result.get(entry["type"], {}), **entry}
+            result[entry["type"]] = {key: value for key, value in whole.items() if value is not None}
+    return list(result.values())

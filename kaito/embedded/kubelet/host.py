@@ -36,6 +36,8 @@ class Host:
     """Variables that every container gets: an allow-list of the kubelet's own, such as LANG or HF_HOME."""
     allocatable: Callable[[str], Mapping[str, str]]
     """Node name -> its allocatable resources."""
+    node: Callable[[str], Mapping[str, Any] | None]
+    """Node name -> the Node, as far as it is known."""
     neighbours: Callable[[str, str], list[dict[str, Any]]]
     """(node, uid) -> the other pods that use the node's resources."""
     pull_check: PullCheck | None = None

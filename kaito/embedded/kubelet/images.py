@@ -50,20 +50,20 @@ class ImageReference:
 
         Source of the defaults (``docker.io``, ``library/``, ``latest``): distribution/reference ParseNormalizedNamed.
         """
+        refusal = (
+            f'Failed to apply default image tag "{text}": couldn\'t parse image name "{text}": invalid reference format'
+        )
+        head, slash, rest = text.partition("/")
+        is_host = bool(slash) and ("." in head or ":" in head or head == "localhost" or head.lower() != head)
+        name = (rest if is_host else text if slash else f"library/{text}").partition(":")[0]
+        if name.lower() != name:
+            raise InvalidImageName(f"{refusal}: repository name ({name}) must be lowercase")
         match = _REFERENCE.match(text)
         if not match or len(text) > 511:
-            raise InvalidImageName(
-                f'Failed to apply default image tag "{text}": couldn\'t parse image name "{text}": '
-                "invalid reference format"
-            )
+            raise InvalidImageName(refusal)
         host, path = match["host"] or "", match["path"]
-        if host and not ("." in host or ":" in host or host == "localhost"):
+        if host and not is_host:
             host, path = "", f"{host}/{path}"
-            if not re.fullmatch(rf"{_COMPONENT}(?:/{_COMPONENT})*", path):
-                raise InvalidImageName(
-                    f'Failed to apply default image tag "{text}": couldn\'t parse image name "{text}": '
-                    "repository name must be lowercase"
-                )
         if not host or host == "index.docker.io":
             host = "docker.io"
         if host == "docker.io" and "/" not in path:

@@ -74,6 +74,7 @@ class KubeletManager:
             settings=self._settings,
             environment=dict(environment or {}),
             allocatable=self._allocatable,
+            node=lambda name: self._nodes.get(name),
             neighbours=self._neighbours,
             pull_check=pull_check,
         )

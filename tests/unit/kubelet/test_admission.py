@@ -54,12 +54,27 @@ def test_a_pod_that_does_not_fit_is_rejected_with_numbers(wanted, reason, messag
     others = [pod(container(cpu="1", **{"nvidia.com/gpu": "1"}))]
     assert rejection(pod(container(**wanted)), others, node) == (
         reason,
-        f"Pod was rejected: Node didn't have enough resource: {message}",
+        f"Node didn't have enough resource: {message}",
     )
 
 
 def test_more_pods_than_a_node_takes_are_rejected():
     assert rejection(pod(container()), [pod(container())], {"pods": "1"})[0] == "OutOfpods"
+
+
+def test_a_pod_that_was_bound_past_the_scheduler_is_rejected_for_labels_and_ports():
+    node = {"metadata": {"name": "n", "labels": {"zone": "a"}}}
+    assert rejection(pod(container(), nodeSelector={"zone": "a"}), [], {}, node) is None
+    assert rejection(pod(container(), nodeSelector={"zone": "b"}), [], {}, node) == (
+        "NodeAffinity",
+        "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    )
+    web = pod({**container(), "ports": [{"containerPort": 80, "hostPort": 80}]})
+    assert rejection(web, [pod(container())], {}, node) is None
+    assert rejection(web, [web], {}, node) == (
+        "NodePorts",
+        "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+    )
 
 
 def test_what_is_not_carried_out_is_named_by_its_field():
@@ -87,7 +102,9 @@ async def test_a_pod_bound_to_a_node_that_is_full_fails(world):
     world.pod("p", gpu)
     await world.pass_time()
     assert (world.status()["phase"], world.status()["reason"]) == ("Failed", "OutOfnvidia.com/gpu")
-    assert world.events("OutOfnvidia.com/gpu")
+    assert world.status()["message"] == f"Pod was rejected: {world.events('OutOfnvidia.com/gpu')[0]}"
+    assert not {"containerStatuses", "podIP"} & set(world.status())
+    assert [condition["type"] for condition in world.status()["conditions"]] == ["PodScheduled"]
     assert world.runner.started == []
     for field in ("capacity", "allocatable"):
         await world.client.patch(

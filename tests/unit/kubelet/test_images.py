@@ -26,9 +26,21 @@ def test_a_reference_gets_docker_s_defaults(text, normal):
     assert str(ImageReference.parse(text)) == normal
 
 
-@pytest.mark.parametrize("text", ["", "UPPER/case", "a b", "x:", ":tag", "x@sha256:12", "a//b", "-x", "x:" + "t" * 129])
+@pytest.mark.parametrize(
+    "text", ["", "UPPER", "a/UPPER", "a.b/UPPER:x", "a b", "x:", ":tag", "x@sha256:12", "a//b", "-x", "x:" + "t" * 129]
+)
 def test_what_is_no_reference_is_refused(text):
     with pytest.raises(InvalidImageName, match="couldn't parse image name"):
+        ImageReference.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("UPPER:x", "library/UPPER"), ("a/UPPER", "a/UPPER"), ("a.b/c/UPPER:x", "c/UPPER")]
+)
+def test_capital_letters_are_named(text, name):
+    with pytest.raises(
+        InvalidImageName, match=rf"invalid reference format: repository name \({name}\) must be lowercase"
+    ):
         ImageReference.parse(text)
 
 

@@ -165,3 +165,17 @@ async def test_a_finished_pod_whose_end_could_not_be_written_starts_nothing_agai
     await world.pass_time(10)
     assert world.status()["phase"] == "Succeeded"
     assert [process.spec.argv[0] for process in world.runner.started] == ["i0", "work"]
+
+
+async def test_conditions_lose_the_reason_and_message_that_are_no_longer_true(world):
+    world.pod(initContainers=[{}], restartPolicy="Never")
+    await world.pass_time()
+    assert world.condition("Ready")["reason"] == "ContainersNotReady"
+    world.process("i0").exit(0)
+    await world.pass_time()
+    for kind in ("Ready", "Initialized"):
+        assert not {"reason", "message"} & set(world.condition(kind))
+    world.process("work").exit(1)
+    await world.pass_time()
+    assert world.condition("Ready")["reason"] == "PodFailed"
+    assert "message" not in world.condition("Ready")

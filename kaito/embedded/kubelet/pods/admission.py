@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from kaito.embedded.scheduler.filtering import NOT_SELECTED, PORT_TAKEN
+from kaito.embedded.scheduler.node_affinity import selects_node
+from kaito.embedded.scheduler.requests import host_ports, ports_clash
 from kaito.kube.quantities import parse_quantity
 
 
@@ -45,11 +49,14 @@ def _requests(container: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def rejection(
-    pod: Mapping[str, Any], others: Iterable[Mapping[str, Any]], allocatable: Mapping[str, str]
+    pod: Mapping[str, Any],
+    others: Iterable[Mapping[str, Any]],
+    allocatable: Mapping[str, str],
+    node: Mapping[str, Any] | None = None,
 ) -> tuple[str, str] | None:
     """Reason and message when ``pod`` does not fit beside ``others`` on a node, or None.
 
-    Source: pkg/kubelet/lifecycle/predicate.go (InsufficientResourceError).
+    Without ``node`` its labels are not looked at. Source: pkg/kubelet/lifecycle/predicate.go.
     """
     others = list(others)
     capacity = {name: parse_quantity(value) for name, value in allocatable.items()}
@@ -62,16 +69,17 @@ def rejection(
         available = capacity.get(name, Decimal(0))
         if wanted > 0 and wanted + used[name] > available:
             return _insufficient(name, wanted, Decimal(used[name]), available)
+    if node is not None and not selects_node(pod, node):
+        return "NodeAffinity", f"Predicate NodeAffinity failed: {NOT_SELECTED}"
+    if ports_clash(host_ports(pod), (port for other in others for port in host_ports(other))):
+        return "NodePorts", f"Predicate NodePorts failed: {PORT_TAKEN}"
     return None
 
 
 def _insufficient(name: str, wanted: Decimal, used: Decimal, capacity: Decimal) -> tuple[str, str]:
     scale = 1000 if name == "cpu" else 1
     requested, taken, total = (math.ceil(value * scale) for value in (wanted, used, capacity))
-    message = (
-        f"Pod was rejected: Node didn't have enough resource: {name}, "
-        f"requested: {requested}, used: {taken}, capacity: {total}"
-    )
+    message = f"Node didn't have enough resource: {name}, requested: {requested}, used: {taken}, capacity: {total}"
     return f"OutOf{name}", message
 
 
@@ -101,6 +109,8 @@ def _security(where: str, context: Mapping[str, Any]) -> list[str]:
         for name in ("privileged", "runAsUser", "runAsGroup", "readOnlyRootFilesystem", "sysctls")
         if context.get(name)
     ]
+    if context.get("runAsNonRoot") and not context.get("runAsUser") and os.geteuid() == 0:
+        asked.append("runAsNonRoot")
     if (context.get("capabilities") or {}).get("add"):
         asked.append("capabilities.add")
     return [f"{where}.{name}" for name in asked]

@@ -75,11 +75,14 @@ class ContainerKeeper:
             if not changed:
                 continue
             record.not_before = 0.0
-            if record.running and record.run is not None and record.kind != "init":
-                text = f"Container {record.name} definition changed, will be restarted"
-                self._host.events.event(pod, "Normal", "Killing", text, field_path=record.event_path)
-                record.run.replaced = True
-                self._spawn(self._stop(record, record.run, self._grace(pod)))
+            self.restart(record, pod, f"Container {record.name} definition changed, will be restarted")
+
+    def restart(self, record: ContainerRecord, pod: Mapping[str, Any], why: str) -> None:
+        """End a running container so that it starts anew."""
+        if record.running and record.run is not None and record.kind != "init":
+            self._host.events.event(pod, "Normal", "Killing", why, field_path=record.event_path)
+            record.run.replaced = True
+            self._spawn(self._stop(record, record.run, self._grace(pod)))
 
     async def advance(self, pod: Mapping[str, Any]) -> float | None:
         """Start what should be started; seconds until something may be started that must wait now, or None."""
@@ -224,9 +227,8 @@ class ContainerKeeper:
         run.ready = run.started and not prober.has_readiness
         if record.kind != "init":
             self._spawn(prober.run(), run)
-        limit = ((record.spec.get("resources") or {}).get("limits") or {}).get("memory")
-        if limit is not None:
-            self._spawn(watch_memory(self._clock, self._host.settings.memory_period, limit, run), run)
+        if "memory" in (record.resources.get("limits") or {}):
+            self._spawn(watch_memory(self._clock, self._host.settings.memory_period, record, run), run)
         self._wake()
 
     def _command_in(self, run: ContainerRun) -> Command:

@@ -107,6 +107,8 @@ class ContainerRecord:
     """How the run before ended."""
     waiting: tuple[str, str] | None = None
     """Reason and message while it waits for something else than the start of the pod."""
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    """What it has been given; behind the spec while a resize is pending."""
     image_id: str = ""
     not_before: float = 0.0
     """Monotonic time before which no start is attempted again."""

@@ -61,6 +61,8 @@ class ContainerStarter:
         try:
             image = table.find(reference)
         except InvalidImageName as error:
+            events.event(pod, "Warning", "InspectFailed", str(error), field_path=record.event_path)
+            events.event(pod, "Warning", "Failed", "Error: InvalidImageName", field_path=record.event_path)
             raise ImageUnavailable("InvalidImageName", str(error)) from error
         refused = None
         if self._host.pull_check is not None and policy != "Never":
@@ -81,12 +83,13 @@ class ContainerStarter:
         if policy == "Never":
             message = f'Container image "{reference}" is not present with pull policy of Never: {problem}'
             events.event(pod, "Warning", "ErrImageNeverPull", message, field_path=record.event_path)
+            events.event(pod, "Warning", "Failed", "Error: ErrImageNeverPull", field_path=record.event_path)
             raise ImageUnavailable("ErrImageNeverPull", message)
         events.event(pod, "Normal", "Pulling", f'Pulling image "{reference}"', field_path=record.event_path)
         text = f'Failed to pull image "{reference}": {problem}'
         events.event(pod, "Warning", "Failed", text, field_path=record.event_path)
         events.event(pod, "Warning", "Failed", "Error: ErrImagePull", field_path=record.event_path)
-        raise ImageUnavailable("ErrImagePull", text)
+        raise ImageUnavailable("ErrImagePull", problem)
 
     async def _pull_configs(self, pod: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The docker configs of the pod's pull secrets; what is not there or not readable is left out, as Kubernetes

@@ -13,6 +13,7 @@ from typing import Any
 
 from kaito.embedded.addresses import HOST_ADDRESS
 from kaito.embedded.kubelet.pods.records import ContainerRecord
+from kaito.embedded.kubelet.pods.resizing import PENDING
 from kaito.kube.objects import format_time
 
 Status = dict[str, Any]
@@ -34,6 +35,10 @@ class PodState:
     reason: str = ""
     message: str = ""
     start_time: datetime | None = None
+    rejected: bool = False
+    """The node did not take it: nothing is told about its containers."""
+    resize_pending: tuple[str, str] | None = None
+    """Reason and message while a change of its resources cannot be carried out."""
 
 
 def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool = False) -> Status:
@@ -64,7 +69,7 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
         status["containerID"] = record.terminated.container_id
     if mounts := record.spec.get("volumeMounts"):
         status["volumeMounts"] = [_mount(mount) for mount in mounts]
-    resources = record.spec.get("resources")
+    resources = record.resources
     if record.run is not None or record.terminated is not None:
         status["resources"] = {}
     if resources:
@@ -170,6 +175,8 @@ def pod_status(pod: Mapping[str, Any], records: Sequence[ContainerRecord], state
     """The fields of ``status`` that the kubelet owns, conditions of others kept as they are in ``pod``."""
     spec = pod["spec"]
     before = pod.get("status") or {}
+    if state.rejected:
+        return _rejected(pod, state)
     has_init = bool(spec.get("initContainers"))
     init = [
         (record.kind, container_status(record, has_init=has_init, terminal=state.terminal))
@@ -220,6 +227,19 @@ def pod_status(pod: Mapping[str, Any], records: Sequence[ContainerRecord], state
     return status
 
 
+def _rejected(pod: Mapping[str, Any], state: PodState) -> Status:
+    """The status of a pod that was not let in. Source: kubelet.go rejectPod."""
+    before = pod.get("status") or {}
+    phase = "Succeeded" if before.get("phase") == "Succeeded" else "Failed"
+    status: Status = {"observedGeneration": pod["metadata"].get("generation") or 1, "phase": phase}
+    for name, value in (("reason", state.reason), ("message", state.message)):
+        if value:
+            status[name] = value
+    if state.start_time:
+        status["startTime"] = before.get("startTime") or format_time(state.start_time)
+    return status
+
+
 def _conditions(
     pod: Mapping[str, Any],
     init: Sequence[tuple[str, Status]],
@@ -255,6 +275,14 @@ def _conditions(
         if old is not None and old.get("status") == condition["status"]:
             condition["lastTransitionTime"] = old.get("lastTransitionTime") or condition["lastTransitionTime"]
         result.append(condition)
+    if state.resize_pending is not None:
+        reason, message = state.resize_pending
+        old = known.get(PENDING) or {}
+        pending = {"type": PENDING, "observedGeneration": generation, "status": "True", "reason": reason}
+        now_text = format_time(now)
+        times = {key: old.get(key) or now_text for key in ("lastProbeTime", "lastTransitionTime")}
+        result.append(pending | {"message": message} | times)
+    known.pop(PENDING, None)
     scheduled = {"status": "True", "lastProbeTime": None, "lastTransitionTime": format_time(now)}
     for kind, condition in ({"PodScheduled": scheduled} | known).items():
         if kind == "PodScheduled":

@@ -20,6 +20,7 @@ from kaito.embedded.kubelet.pods.containers import ContainerKeeper
 from kaito.embedded.kubelet.pods.limits import exceeded
 from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun, Kind
 from kaito.embedded.kubelet.pods.recovery import restore
+from kaito.embedded.kubelet.pods.resizing import PENDING, completed, must_restart, refusal, wanted_resources
 from kaito.embedded.kubelet.pods.starting import ContainerStarter
 from kaito.embedded.kubelet.pods.status import PodState, pod_status
 from kaito.embedded.kubelet.pods.stopping import Deadline, first, stop_pod
@@ -31,7 +32,10 @@ from kaito.kube.resources import CONFIG_MAPS, NODES, PODS, SECRETS
 logger = logging.getLogger(__name__)
 
 TERMINAL = ("Succeeded", "Failed")
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING)
 DEFAULT_GRACE = 30.0
+COMPLAINT_PAUSE, COMPLAINT_PAUSE_MAX = 0.5, 122.0
+"""Seconds between two events about the same trouble with volumes, at first and at most (the kubelet's retries)."""
 
 
 class PodWorker:
@@ -65,14 +69,20 @@ class PodWorker:
         self._cleaned = False
         self._next_refresh = 0.0
         self._next_look = 0.0
-        self._mount_complaint = ""
+        self._complaint = ""
+        self._complaint_pause = self._complain_again = 0.0
         self._not_carried_out: list[str] = []
         self.admitted = recovered
         """Whether the pod uses the node's resources: it was let in, and is not over yet."""
         if recovered:
             restore(self.records, pod, now=host.clock.now(), monotonic=host.clock.monotonic())
-        address = (pod.get("status") or {}).get("podIP")
-        if address and (pod.get("status") or {}).get("phase") not in TERMINAL and self._reserve(address):
+        status = pod.get("status") or {}
+        address = status.get("podIP")
+        phase, known = status.get("phase"), status.get("containerStatuses")
+        if phase in TERMINAL and not known:
+            reason, message = status.get("reason") or "", status.get("message") or ""
+            self._state = replace(self._state, rejected=True, reason=reason, message=message)
+        if address and phase not in TERMINAL and self._reserve(address):
             self._state = replace(self._state, pod_ip=address)
 
     # ---- what the manager calls
@@ -179,11 +189,14 @@ class PodWorker:
             await self._report()
             return None, False
         if (overdue := self._overdue()) is not None:
+            self._host.events.event(self.pod, "Normal", "DeadlineExceeded", overdue)
             await self._fail("DeadlineExceeded", overdue)
             return 0.0, False
         if not self.admitted and (rejected := await self._rejection()) is not None:
-            self._host.events.event(self.pod, "Warning", *rejected)
-            await self._fail(*rejected)
+            reason, message = rejected
+            self._host.events.event(self.pod, "Warning", reason, message)
+            self._state = replace(self._state, rejected=True)
+            await self._fail(reason, f"Pod was rejected: {message}")
             return 0.0, False
         self._warn()
         await self._report()  # before acting, as the kubelet does: who watches sees each end of a container
@@ -195,6 +208,7 @@ class PodWorker:
             await self._fail("Evicted", evicted)
             return 0.0, False
         self._take_in_ephemeral()
+        self._resize()
         self._keeper.take_changes(self.pod)
         delay = await self._keeper.advance(self.pod)
         if self._keeper.initialized and not self._state.initialized:
@@ -239,13 +253,32 @@ class PodWorker:
     async def _rejection(self) -> tuple[str, str] | None:
         """Why the node cannot take the pod; what we know of the node may be late, so a refusal asks the API first."""
         others = self._host.neighbours(self.node, self.uid)
-        if rejection(self.pod, others, self._host.allocatable(self.node)) is None:
+        known = self._host.node(self.node)
+        if rejection(self.pod, others, self._host.allocatable(self.node), known) is None:
             self.admitted = True
             return None
         node = await self._host.client.get(NODES, self.node)
-        refused = rejection(self.pod, others, (node.get("status") or {}).get("allocatable") or {})
+        refused = rejection(self.pod, others, (node.get("status") or {}).get("allocatable") or {}, node)
         self.admitted = refused is None
         return refused
+
+    def _resize(self) -> None:
+        """Give containers the resources that the spec asks for now, if the node has them."""
+        wanted = wanted_resources(self.records, self.pod)
+        refused = None
+        if wanted:
+            others = self._host.neighbours(self.node, self.uid)
+            refused = refusal(self.pod, others, self._host.allocatable(self.node))
+        if refused != self._state.resize_pending:
+            self._state = replace(self._state, resize_pending=refused)
+        if not wanted or refused:
+            return
+        for record in self.records:
+            if record.name in wanted:
+                before, record.resources = record.resources, wanted[record.name]
+                if must_restart(record.spec, before, record.resources):
+                    self._keeper.restart(record, self.pod, f"Container {record.name} resize requires restart")
+        self._host.events.event(self.pod, "Normal", "ResizeCompleted", completed(self.pod))
 
     def _take_in_ephemeral(self) -> None:
         """Know the ephemeral containers that were added since (``kubectl debug``)."""
@@ -352,10 +385,16 @@ class PodWorker:
         return True
 
     def _complain(self, reason: str, message: str) -> None:
-        """An event, once for each new message."""
-        if message != self._mount_complaint:
-            self._mount_complaint = message
-            self._host.events.event(self.pod, "Warning", reason, message)
+        """An event at once for each new message, then again after pauses that double."""
+        now = self._clock.monotonic()
+        if message != self._complaint:
+            self._complaint, self._complaint_pause = message, COMPLAINT_PAUSE
+        elif now < self._complain_again:
+            return
+        else:
+            self._complaint_pause = min(2 * self._complaint_pause, COMPLAINT_PAUSE_MAX)
+        self._complain_again = now + self._complaint_pause
+        self._host.events.event(self.pod, "Warning", reason, message)
 
     def _limit_exceeded(self) -> str | None:
         now = self._clock.monotonic()
@@ -376,7 +415,7 @@ class PodWorker:
         current = self.pod.get("status") or {}
         if self._written is None and all(current.get(key) == value for key, value in status.items()):
             return
-        patch = {"metadata": {"uid": self.uid}, "status": status}
+        patch = {"metadata": {"uid": self.uid}, "status": _without_stale(status, current)}
         await self._host.client.patch(PODS, self.name, patch, self.namespace, kind="strategic", subresource="status")
         self._written = status
 
@@ -385,11 +424,11 @@ class PodWorker:
         if self._written is None:
             return self.pod
         status = dict(self.pod.get("status") or {})
-        own = {condition["type"]: condition for condition in self._written["conditions"]}
+        own = {condition["type"]: condition for condition in self._written.get("conditions") or ()}
         foreign = {
             condition["type"]: condition
             for condition in status.get("conditions") or ()
-            if condition["type"] not in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+            if condition["type"] not in OWN_CONDITIONS
         }
         status["conditions"] = list((own | foreign).values())
         for key in ("phase", "startTime"):
@@ -401,6 +440,18 @@ class PodWorker:
         """A container with its present run, or None while there is none."""
         record = self.record(container)
         return (record, record.run) if record is not None and record.run is not None else None
+
+
+def _without_stale(status: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch that makes the conditions of ``current`` those of ``status``: they are merged by type."""
+    new = {condition["type"] for condition in status.get("conditions") or ()}
+    conditions = [{"reason": None, "message": None, **condition} for condition in status.get("conditions") or ()]
+    conditions += [
+        {"$patch": "delete", "type": known["type"]}
+        for known in current.get("conditions") or ()
+        if known["type"] in OWN_CONDITIONS and known["type"] not in new
+    ]
+    return {**status, "conditions": conditions} if conditions else dict(status)
 
 
 def _records(host: Host, pod: Mapping[str, Any]) -> list[ContainerRecord]:
@@ -419,6 +470,7 @@ def _record(host: Host, container: Mapping[str, Any], kind: Kind) -> ContainerRe
     return ContainerRecord(
         spec=container,
         kind=kind,
+        resources=container.get("resources") or {},
         crash=Backoff(host.clock, settings.crash_backoff, settings.crash_backoff_max),
         pull=Backoff(host.clock, settings.pull_backoff, settings.crash_backoff_max),
     )
