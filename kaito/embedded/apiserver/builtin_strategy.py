@@ -9,8 +9,10 @@ from typing import Any
 from kaito.embedded.apiserver.errors import StatusError
 from kaito.embedded.apiserver.kinds import defaults, strategy, tables, validation
 from kaito.embedded.apiserver.kinds.model import Kind
+from kaito.embedded.apiserver.kinds.raw_text import RawTexts
 from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.errors import PatchError
+from kaito.embedded.apiserver.patching.managed_fields import without_managed_fields
 from kaito.embedded.apiserver.patching.shapes import builtin_shape
 from kaito.embedded.apiserver.patching.strategic import strategic_merge_patch
 from kaito.embedded.apiserver.schemas import converting, decoding
@@ -23,6 +25,7 @@ class BuiltinStrategy:
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
+        self._texts = RawTexts("data") if kind.kind == "ControllerRevision" else None
         self._ownership = Ownership(kind, builtin_shape(kind.api_version, kind.kind))
         self._columns = [
             {
@@ -61,12 +64,15 @@ class BuiltinStrategy:
         """Defaults once more, as the real server fills them in when it reads back what it stored."""
         defaults.apply(self._kind, obj)
         self._normalise(obj, forget=True)
+        if self._texts is not None:
+            self._texts.remember(obj)
 
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
         return validation.validate_create(self._kind, obj)
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> Sequence[CauseLike]:
-        return validation.validate_update(self._kind, new, old, subresource)
+        known = old if self._texts is None else self._texts.recall(old)
+        return validation.validate_update(self._kind, new, known, subresource)
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         return []
@@ -90,7 +96,10 @@ class BuiltinStrategy:
     def apply(
         self, live: Object | None, patch: Object, *, manager: str, force: bool, time: str, subresource: str
     ) -> Object:
-        return self._ownership.apply(live, patch, manager=manager, force=force, time=time, subresource=subresource)
+        applied = self._ownership.apply(live, patch, manager=manager, force=force, time=time, subresource=subresource)
+        if self._texts is None or live is None or without_managed_fields(applied) != without_managed_fields(live):
+            return applied
+        return self._texts.recall(applied)  # the real server goes on with the object that it has
 
     def columns(self) -> list[dict[str, Any]]:
         return self._columns

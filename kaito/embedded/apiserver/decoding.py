@@ -10,10 +10,12 @@ from kaito.embedded.apiserver.bodies import duplicate_fields
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import Cause, GroupResource, bad_request, invalid
 from kaito.embedded.apiserver.kinds.builtin import find_kind
+from kaito.embedded.apiserver.kinds.raw_text import with_text
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import Undecodable
 
+_REVISIONS = GroupResource("apps", "controllerrevisions")
 _SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
 _REMARKS_SHOWN = 50
 
@@ -70,6 +72,8 @@ def decode(resource: Resource, body: Object, raw: bytes, validation: str, call: 
     """A complete object of the resource from a request's body. Raises a 400."""
     obj = check_types(resource, body, raw)
     # Before the strategy reads it: defaults are filled into the same dicts.
+    if resource.group_resource == _REVISIONS:
+        obj = with_text(obj, raw, "data")
     duplicates = duplicate_fields(raw, body) if validation != "Ignore" else []
     try:
         decoded = resource.strategy.decode(obj)

@@ -31,11 +31,11 @@ def prepared(kind: Kind, body: Json, *, uid: str, created: str) -> Json:
     obj = {"apiVersion": kind.api_version, "kind": kind.kind, **copy.deepcopy(body)}
     if kind.namespaced:
         obj["metadata"] = {**obj.get("metadata", {}), "namespace": "default"}
-    obj = defaults.apply(kind, decode(obj, kind.api_version, kind.kind).object)
+    obj = defaults.apply(kind, decode(obj, kind.api_version, kind.kind, sent=True, forget=False).object)
     obj["metadata"].update(uid=uid, creationTimestamp=created)
     admitting.admit_create(kind, obj)
     strategy.prepare_create(kind, obj)
-    return decode(obj, kind.api_version, kind.kind).object
+    return decode(obj, kind.api_version, kind.kind, forget=False).object
 
 
 def tally(causes: list[Any]) -> Counter[tuple[str, str, str]]:

@@ -45,7 +45,7 @@ GENERATION: Final[dict[tuple[str, str], tuple[str, ...] | None]] = {
     ("policy", "PodDisruptionBudget"): ("spec",),
     ("resource.k8s.io", "DeviceClass"): ("spec",),
     ("resource.k8s.io", "ResourceSlice"): ("spec",),
-    ("scheduling.k8s.io", "PriorityClass"): None,
+    ("scheduling.k8s.io", "PriorityClass"): (),
 }
 # Kinds whose status a create keeps: nodes report themselves.
 STATUS_KEPT_ON_CREATE: Final = frozenset({"Node"})

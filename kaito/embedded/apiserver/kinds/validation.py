@@ -45,6 +45,7 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("", "PersistentVolumeClaim"): storage.check_claim,
     ("", "Pod"): pods.check_pod_create,
     ("", "PodTemplate"): lambda obj: pods.check_template(obj.get("template") or {}, "template"),
+    ("", "ReplicationController"): workloads.check_replication_controller,
     ("", "ResourceQuota"): limits.check_resource_quota,
     ("", "Secret"): configuration.check_secret,
     ("", "Service"): services.check_service,
@@ -98,10 +99,11 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("node.k8s.io", "RuntimeClass"): cluster.check_runtime_class_update,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): access.check_binding_update,
     ("rbac.authorization.k8s.io", "RoleBinding"): access.check_binding_update,
+    ("scheduling.k8s.io", "PriorityClass"): access.check_priority_class_update,
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class_update,
 }
 # What an update checks twice, though metadata once.
-REPEATING: Final = frozenset({("networking.k8s.io", "NetworkPolicy")})
+REPEATING: Final = frozenset({("", "ReplicationController"), ("networking.k8s.io", "NetworkPolicy")})
 # What an update checks again, where that is less than what a create checks.
 REPEATED: Final[dict[tuple[str, str], Validator]] = {
     ("", "Pod"): pods.check_pod,
@@ -110,7 +112,7 @@ REPEATED: Final[dict[tuple[str, str], Validator]] = {
     ("apps", "StatefulSet"): functools.partial(workloads.check_stateful_set, updating=True),
 }
 # Update validation of these does not repeat what a create is checked for.
-UPDATE_ONLY: Final = frozenset({("apps", "ControllerRevision"), ("", "Node")})
+UPDATE_ONLY: Final = frozenset({("apps", "ControllerRevision"), ("", "Node"), ("scheduling.k8s.io", "PriorityClass")})
 
 
 def validate_create(kind: Kind, obj: Json) -> list[Cause]:

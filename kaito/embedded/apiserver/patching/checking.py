@@ -72,7 +72,7 @@ def _scalar_error(shape: Shape, value: Any, path: Path) -> str | None:
         case "string" if not isinstance(value, str):
             return f"{printed(path)}: expected string, got {_shown(value)}"
         case "boolean" if not isinstance(value, bool):
-            return f"{printed(path)}: expected boolean, got {_shown(value)}"
+            return f"{printed(path)}: expected boolean, got &{{{plain(value)}}}"
         case "":
             if isinstance(value, (dict, list)):
                 return f"{printed(path)}: expected any scalar, got &{{{plain(value)}}}"

@@ -51,6 +51,8 @@ def _merge(original: Json, patch: Json, kind: Type | None) -> Json:
         if key in (PATCH, RETAIN_KEYS) or key.startswith((DELETE_PRIMITIVES, ELEMENT_ORDER)):
             continue
         field = _field(kind, key)
+        if kind is not None and kind.kind == "raw":
+            _check_raw(key, original.get(key), value)
         if value is None:
             original.pop(key, None)
         elif isinstance(value, dict):
@@ -61,6 +63,13 @@ def _merge(original: Json, patch: Json, kind: Type | None) -> Json:
             original[key] = value
     _order_untouched(original, patch, kind)
     return original
+
+
+def _check_raw(key: str, known: Any, value: Any) -> None:
+    """Raw JSON has no fields that say how its maps and lists are merged."""
+    if isinstance(value, (dict, list)) and type(value) is type(known):
+        message = f'unable to find api field in struct RawExtension for the json field "{key}"'
+        raise PatchError(message, status=500, reason="")
 
 
 def _order_untouched(original: Json, patch: Json, kind: Type | None) -> None:
@@ -95,11 +104,8 @@ def _merge_member(original: Json, key: str, value: Json, field: Field | _MapValu
     if field is not None and "replace" in field.strategies and PATCH not in value:
         original[key] = {name: copy.deepcopy(item) for name, item in value.items() if name != RETAIN_KEYS}
         return
-    if value.get(PATCH) == "delete":
-        original.pop(key, None)
-        return
-    if key not in original and PATCH in value:
-        original[key] = {}  # a directive with nothing to direct
+    if value.get(PATCH) == "delete" or (key not in original and PATCH in value):
+        original[key] = {}  # nothing is left, or a directive has nothing to direct
         return
     current = original.get(key)
     kind = field.type if field is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kaito.embedded.apiserver.schemas import quantities, times
+from kaito.embedded.apiserver.schemas.decoding import canonical_base64
 from kaito.embedded.apiserver.schemas.go_text import type_name
 from kaito.embedded.apiserver.schemas.types import Type, type_for
 
@@ -97,8 +98,13 @@ def _scalar_error(kind: Type, value: Any, found: str) -> str | None:
 def _bytes_error(value: Any, found: str) -> str | None:
     if found == "slice":
         return None
-    # For text that is no base64 the decoder's words are the same.
-    return None if found == "string" else f"cannot restore slice from {found}"
+    if found != "string":
+        return f"cannot restore slice from {found}"
+    try:
+        canonical_base64(value)
+    except ValueError as problem:
+        return f"error decoding from json: {problem}"
+    return None
 
 
 def _own_error(kind: Type, value: Any) -> str | None:

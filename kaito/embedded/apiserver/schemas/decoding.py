@@ -218,7 +218,7 @@ class _Walk:
         try:
             match kind.kind:
                 case "bytes":
-                    return _canonical_base64(value) if type(value) is str else self.mismatch(kind, value, path)
+                    return canonical_base64(value) if type(value) is str else self.mismatch(kind, value, path)
                 case "schema-or-bool" | "schema-or-array" | "schema-or-strings":
                     return self._schema_or(kind, value, path)
                 case _:  # raw, json, fields: any JSON
@@ -258,9 +258,11 @@ class _Walk:
         assert schema is not None
         if isinstance(value, dict):
             # These read their JSON themselves: Go's errors tell the way to the first of them.
+            before, self.error = self.error, None
             outer, self._within = self._within, self._within or path
             decoded = self.struct(schema, value, path)
-            self._within = outer
+            self.finish()
+            self._within, self.error = outer, before
             return decoded
         if kind.kind == "schema-or-bool" and type(value) is bool:
             return value
@@ -324,13 +326,13 @@ def _strict_path(path: Path) -> str:
     return text[1:]
 
 
-def _canonical_base64(text: str) -> str:
+def canonical_base64(text: str) -> str:
     try:
         return base64.b64encode(base64.b64decode(text, validate=True)).decode()
     except (binascii.Error, ValueError):
         cleaned = text.replace("\r", "").replace("\n", "")
         if cleaned != text:
-            return _canonical_base64(cleaned)
+            return canonical_base64(cleaned)
         raise ValueError(f"illegal base64 data at input byte {_bad_byte(text)}") from None
 
 

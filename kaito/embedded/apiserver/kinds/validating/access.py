@@ -20,7 +20,12 @@ def check_role(role: Json) -> list[Cause]:
 
 def check_cluster_role(role: Json) -> list[Cause]:
     causes = _check_rules(role, namespaced=False)
-    for index, selector in enumerate((role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()):
+    rule = role.get("aggregationRule")
+    selectors = (rule or {}).get("clusterRoleSelectors") or []
+    if rule is not None and not selectors:
+        detail = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        causes.append(required("aggregationRule.clusterRoleSelectors", detail))
+    for index, selector in enumerate(selectors):
         causes += check_selector(selector, f"aggregationRule.clusterRoleSelectors[{index}]")
     return causes
 
@@ -91,6 +96,15 @@ def check_binding_update(new: Json, old: Json) -> list[Cause]:
     if new.get("roleRef") != old.get("roleRef"):
         return [invalid("roleRef", internal("rbac.RoleRef", new.get("roleRef")), "cannot change roleRef")]
     return []
+
+
+def check_priority_class_update(new: Json, old: Json) -> list[Cause]:
+    causes: list[Cause] = []
+    if new.get("value", 0) != old.get("value", 0):
+        causes.append(forbidden("value", "may not be changed in an update."))
+    if new.get("preemptionPolicy") != old.get("preemptionPolicy"):
+        causes.append(invalid("preemptionPolicy", new.get("preemptionPolicy"), names.IMMUTABLE))
+    return causes
 
 
 def check_priority_class(priority: Json) -> list[Cause]:

@@ -1,14 +1,16 @@
-"""Nodes, leases, events, quotas, network policies and other kinds that need few checks."""
+"""Nodes, leases, runtime classes and other kinds that need few checks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kaito.embedded.apiserver.kinds import names
-from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, invalid_each, required
+from kaito.embedded.apiserver.kinds.causes import duplicate, forbidden, invalid, invalid_each, required
+from kaito.embedded.apiserver.kinds.internal import internal
 from kaito.embedded.apiserver.kinds.model import Cause
-from kaito.embedded.apiserver.kinds.validating.scheduling import check_taints
-from kaito.embedded.apiserver.kinds.validating.selectors import not_negative
+from kaito.embedded.apiserver.kinds.validating.resources import check_requirements
+from kaito.embedded.apiserver.kinds.validating.scheduling import check_taints, check_tolerations
+from kaito.embedded.apiserver.kinds.validating.selectors import check_labels, not_negative
 from kaito.embedded.apiserver.kinds.validating.volumes import check_driver_name
 
 Json = dict[str, Any]
@@ -54,7 +56,17 @@ def check_lease(lease: Json) -> list[Cause]:
 
 
 def check_runtime_class(runtime: Json) -> list[Cause]:
-    return invalid_each("handler", runtime.get("handler", ""), names.label(runtime.get("handler", "")))
+    causes = invalid_each("handler", runtime.get("handler", ""), names.label(runtime.get("handler", "")))
+    if (overhead := (runtime.get("overhead") or {}).get("podFixed")) is not None:
+        causes += check_requirements({"limits": overhead}, "overhead")
+    scheduling = runtime.get("scheduling") or {}
+    causes += check_labels(scheduling.get("nodeSelector") or {}, "scheduling.nodeSelector")
+    tolerations = scheduling.get("tolerations") or []
+    causes += check_tolerations(tolerations, "scheduling.tolerations.tolerations")
+    for index, toleration in enumerate(tolerations):
+        if toleration in tolerations[:index]:
+            causes.append(duplicate(f"scheduling.tolerations[{index}]", internal("core.Toleration", toleration)))
+    return causes
 
 
 def check_runtime_class_update(new: Json, old: Json) -> list[Cause]:

@@ -109,4 +109,7 @@ def check_at_most_all(value: Any, path: str) -> list[Cause]:
 
 
 def is_zero(value: Any) -> bool:
-    return value in (0, "0", "0%")
+    """Whether a count or percentage comes to nothing, as text that is neither does."""
+    if isinstance(value, str):
+        return not value.endswith("%") or not value[:-1].isdigit() or int(value[:-1]) == 0
+    return value == 0

@@ -188,6 +188,8 @@ def check_endpoint_slice(endpoint_slice: Json) -> list[Cause]:
             causes.append(required(f"{path}.addresses", "must contain at least 1 address"))
         for at, address in enumerate(addresses):
             causes += _check_slice_address(address, kind, f"{path}.addresses[{at}]")
+        if (node := endpoint.get("nodeName")) is not None:
+            causes += invalid_each(f"{path}.nodeName", node, names.subdomain(node))
         if (host := endpoint.get("hostname")) is not None:
             causes += invalid_each(f"{path}.hostname", host, names.label(host))
     seen: set[str] = set()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds import names
-from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, invalid_each, not_supported, required
+from kaito.embedded.apiserver.kinds.causes import duplicate, forbidden, invalid, invalid_each, not_supported, required
 from kaito.embedded.apiserver.kinds.internal import difference, internal
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.kinds.validating.scheduling import check_node_selector
 from kaito.embedded.apiserver.kinds.validating.selectors import check_selector
 from kaito.embedded.apiserver.kinds.validating.volumes import ORDER, check_source
 from kaito.embedded.apiserver.schemas import quantities
+from kaito.embedded.apiserver.schemas.decoding import emptied
 
 Json = dict[str, Any]
+CSI_SECRETS: Final = (
+    "controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeStageSecretRef",
+    "nodeExpandSecretRef",
+)  # fmt: skip
 MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 CLAIM_UPDATE: Final = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
@@ -95,9 +101,13 @@ def check_volume(volume: Json) -> list[Cause]:
     if not capacity:
         causes.append(required("spec.capacity"))
     if "storage" not in capacity or len(capacity) > 1:
-        causes.append(not_supported("spec.capacity", capacity, ("storage",)))
+        shown = dict(sorted(capacity.items())) or emptied(spec, "capacity")
+        causes.append(not_supported("spec.capacity", shown, ("storage",)))
     for name, amount in capacity.items():
-        causes += _check_size(amount, f"spec.capacity[{name}]")
+        here, value = f"spec.capacity[{name}]", quantities.value_of(amount)
+        if value < 0:
+            causes.append(invalid(here, math.floor(value), "must be a valid resource quantity"))
+        causes += _check_size(amount, here)
     policy = spec.get("persistentVolumeReclaimPolicy")
     if policy not in (None, "", "Delete", "Recycle", "Retain"):
         options = ("Delete", "Recycle", "Retain")
@@ -107,12 +117,23 @@ def check_volume(volume: Json) -> list[Cause]:
         causes += check_node_selector(affinity, "spec.nodeAffinity.required")
     sources = {kind: value for kind, value in spec.items() if kind in ORDER}
     causes += check_source(sources, "spec", skip=())
+    if "csi" in sources:
+        causes += _check_persistent_csi(sources["csi"], "spec.csi")
     if "local" in sources and affinity is None:
         causes.append(required("spec.nodeAffinity", "Local volume requires node affinity"))
     if name := spec.get("storageClassName"):
         causes += invalid_each("spec.storageClassName", name, names.subdomain(name))
     if spec.get("volumeMode") not in (None, "Block", "Filesystem"):
         causes.append(not_supported("spec.volumeMode", spec["volumeMode"], ("Block", "Filesystem")))
+    return causes
+
+
+def _check_persistent_csi(source: Json, path: str) -> list[Cause]:
+    causes = [] if source.get("volumeHandle") else [required(f"{path}.volumeHandle")]
+    for field in CSI_SECRETS:
+        reference = source.get(field)
+        if reference is not None:
+            causes += [required(f"{path}.{field}.{name}") for name in ("name", "namespace") if not reference.get(name)]
     return causes
 
 
@@ -140,6 +161,28 @@ def check_storage_class(storage: Json) -> list[Cause]:
     if storage.get("volumeBindingMode") not in ("Immediate", "WaitForFirstConsumer"):
         options = ("Immediate", "WaitForFirstConsumer")
         causes.append(not_supported("volumeBindingMode", storage.get("volumeBindingMode", ""), options))
+    return causes + _check_topologies(storage.get("allowedTopologies") or [], "allowedTopologies")
+
+
+def _check_topologies(terms: list[Json], path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    # Go's list starts with an empty term for each: a term without expressions is its own duplicate.
+    seen: list[dict[str, set[str]]] = [{} for _ in terms]
+    for index, term in enumerate(terms):
+        found: dict[str, set[str]] = {}
+        for at, expression in enumerate(term.get("matchLabelExpressions") or ()):
+            here, key = f"{path}[{index}].matchLabelExpressions[{at}]", expression.get("key", "")
+            values = expression.get("values") or []
+            causes += [] if values else [required(f"{here}.values")]
+            for place, value in enumerate(values):
+                if value in values[:place]:
+                    causes.append(duplicate(f"{here}.values[{place}]", value))
+            causes += invalid_each(f"{here}.key", key, names.qualified_name(key))
+            if key in found:
+                causes.append(duplicate(f"{here}.key", key))
+            found[key] = set(values)
+        causes += [duplicate(f"{path}[{index}].matchLabelExpressions", "") for other in seen if other == found]
+        seen.append(found)
     return causes
 
 

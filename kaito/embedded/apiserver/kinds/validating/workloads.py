@@ -8,6 +8,7 @@ from kaito.embedded.apiserver.kinds import names
 from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, invalid_each, not_supported, required
 from kaito.embedded.apiserver.kinds.internal import internal
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.kinds.raw_text import Raw, text_of
 from kaito.embedded.apiserver.kinds.validating.pods import check_template
 from kaito.embedded.apiserver.kinds.validating.selectors import (
     check_at_most_all,
@@ -20,9 +21,10 @@ from kaito.embedded.apiserver.kinds.validating.selectors import (
     not_negative,
 )
 from kaito.embedded.apiserver.kinds.validating.storage import check_claim_spec
-from kaito.embedded.apiserver.schemas.decoding import emptied
+from kaito.embedded.apiserver.schemas.decoding import emptied, in_order
 
 Json = dict[str, Any]
+EVICTION_POLICIES: Final = ("AlwaysAllow", "IfHealthyBudget")
 MISMATCH: Final = "`selector` does not match template `labels`"
 STATEFUL_UPDATE: Final = (
     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
@@ -68,14 +70,14 @@ def _check_match(spec: Json) -> list[Cause]:
     return []
 
 
-def _check_always(spec: Json) -> list[Cause]:
+def _check_always(spec: Json, word: str = "ReplicaSet") -> list[Cause]:
     """Pods of a controller run for ever: restart policy Always and no deadline."""
     pod = (spec.get("template") or {}).get("spec") or {}
     causes: list[Cause] = []
     if pod.get("restartPolicy") != "Always":
         causes.append(not_supported("spec.template.spec.restartPolicy", pod.get("restartPolicy", ""), ("Always",)))
     if pod.get("activeDeadlineSeconds") is not None:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        detail = f"activeDeadlineSeconds in {word} is not Supported"
         causes.append(forbidden("spec.template.spec.activeDeadlineSeconds", detail))
     return causes
 
@@ -168,7 +170,7 @@ def check_stateful_set(stateful_set: Json, *, updating: bool = False) -> list[Ca
     if not updating and (name := spec.get("serviceName")):
         causes += invalid_each("spec.serviceName", name, names.label(name))
     causes += not_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
-    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+    for index, claim in enumerate(() if updating else spec.get("volumeClaimTemplates") or ()):
         causes += check_claim_spec(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")
     if check_selector(spec.get("selector"), ""):
         return [*causes, invalid("spec.selector", spec["selector"], "")]
@@ -257,6 +259,21 @@ def _check_daemon_strategy(strategy: Json) -> list[Cause]:
     return causes + check_at_most_all(unavailable, f"{path}.maxUnavailable")
 
 
+def check_replication_controller(controller: Json) -> list[Cause]:
+    spec = controller.get("spec") or {}
+    selector, template = spec.get("selector") or {}, spec.get("template")
+    causes = not_negative(spec.get("minReadySeconds", 0), "spec.minReadySeconds")
+    causes += [] if selector else [required("spec.selector")]
+    replicas = spec.get("replicas")
+    causes += [required("spec.replicas")] if replicas is None else not_negative(replicas, "spec.replicas")
+    if template is None:
+        return [*causes, required("spec.template")]
+    labels = template_labels(spec) or {}
+    if any(labels.get(key) != value for key, value in selector.items()):
+        causes.append(invalid("spec.template.metadata.labels", template_labels(spec), MISMATCH))
+    return [*causes, *check_template(template, "spec.template"), *_check_always(spec, "ReplicationController")]
+
+
 def check_budget(budget: Json) -> list[Cause]:
     spec = budget.get("spec") or {}
     causes: list[Cause] = []
@@ -267,16 +284,26 @@ def check_budget(budget: Json) -> list[Cause]:
     for field, value in (("minAvailable", minimum), ("maxUnavailable", maximum)):
         if value is not None:
             causes += check_count_or_percent(value, f"spec.{field}") + check_at_most_all(value, f"spec.{field}")
+    policy = spec.get("unhealthyPodEvictionPolicy")
+    if policy not in (None, *EVICTION_POLICIES):
+        causes.append(not_supported("spec.unhealthyPodEvictionPolicy", policy, EVICTION_POLICIES))
     return causes + check_selector(spec.get("selector"), "spec.selector")
 
 
 def check_controller_revision(revision: Json) -> list[Cause]:
-    causes = [] if revision.get("data") is not None else [required("data", "data is mandatory")]
+    data = revision.get("data")
+    if data is None:
+        causes = [required("data", "data is mandatory")]
+    else:
+        causes = [] if isinstance(data, dict) else [required("data", "data must be a valid JSON object")]
     return causes + not_negative(revision.get("revision", 0), "revision")
 
 
 def check_controller_revision_update(new: Json, old: Json) -> list[Cause]:
     causes = not_negative(new.get("revision", 0), "revision")
-    if new.get("data") != old.get("data"):
-        causes.append(invalid("data", new.get("data"), names.IMMUTABLE))
+    if text_of(new.get("data")) != text_of(old.get("data")):
+        data = new.get("data")
+        # Patches sort the members of what they touch.
+        shown = data if type(data) is Raw or data == old.get("data") else in_order(data)
+        causes.append(invalid("data", shown, names.IMMUTABLE))
     return causes
