@@ -88,14 +88,19 @@ async def test_a_post_start_hook_that_fails_is_told_in_the_state_and_not_in_the_
     )
 
 
-async def test_a_container_that_a_probe_ends_starts_at_once_the_first_two_times(world):
+async def test_a_container_that_a_probe_ends_starts_at_once_the_first_two_times(world, watcher):
     probe = {"exec": {"command": ["probe"]}, "periodSeconds": 1, "failureThreshold": 1}
     world.pod("p", {"livenessProbe": probe})
     world.runner.on_start = lambda process: process.exit(1) if process.spec.argv[0] == "probe" else None
     for _ in range(5):
         await world.pass_time(1)
-    assert world.container()["restartCount"] == 2
-    assert world.state() == ("waiting", "CrashLoopBackOff")
+    assert watcher.seen == [
+        (0, "waiting", "ContainerCreating"),
+        (0, "running", ""),
+        (1, "running", ""),
+        (2, "running", ""),
+        (2, "waiting", "CrashLoopBackOff"),
+    ]
     assert "Container c0 failed liveness probe, will be restarted" in world.events("Killing")
 
 

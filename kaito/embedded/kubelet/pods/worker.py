@@ -199,7 +199,9 @@ class PodWorker:
             await self._fail(reason, f"Pod was rejected: {message}")
             return 0.0, False
         self._warn()
-        await self._report()  # before acting, as the kubelet does: who watches sees each end of a container
+        if not any(record.run and record.run.replaced and record.run.ended.is_set() for record in self.records):
+            # Before acting, as the kubelet does: who watches sees each end that the kubelet did not bring about itself.
+            await self._report()
         if not await self._prepare():
             await self._report()
             return self._host.settings.retry, False
