@@ -70,7 +70,7 @@ class Replay:
             case "merge":
                 return dict(merge_patch(self.stored, body))
             case "json":
-                return json_patch(self.stored, body)
+                return dict(json_patch(self.stored, body))
             case "strategic":
                 return strategic_merge_patch(step["apiVersion"], step["kind"], self.stored, body)
             case _:

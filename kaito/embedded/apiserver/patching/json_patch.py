@@ -3,7 +3,8 @@
 That library (evanphx/json-patch 4) is looser than the RFC and than the jsonpatch package, and clients rely on it:
 `replace`
 of an absent member adds it, an operation without `value` means null, `test` against null passes for an absent
-member, and whatever stands before the first slash of a path is ignored.
+member, and whatever stands before the first slash of a path is ignored. Only `replace` and `test` know the whole
+document (an empty path), and replacing it by what is no object or list does nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any, Final
 from kaito.embedded.apiserver.patching.errors import PatchError
 
 REJECTED: Final = "the server rejected our request due to an error in our request"
+UNREADABLE: Final = "error decoding patch: json: cannot unmarshal "
 MAXIMUM_OPERATIONS: Final = 10000
 ABSENT: Final = object()
 
 
-def json_patch(doc: dict[str, Any], operations: Any) -> dict[str, Any]:
-    """The patched document; `doc` stays as it is.
+def json_patch(doc: dict[str, Any], operations: Any) -> Any:
+    """The patched document, a dict or (where the whole was replaced) a list; `doc` stays as it is.
 
     Raises PatchError: 400 when `operations` is no list of operations, 422 when one of them does not apply, 413 when
     there are more than 10,000.
@@ -29,6 +31,10 @@ def json_patch(doc: dict[str, Any], operations: Any) -> dict[str, Any]:
     for operation in operations:
         if not isinstance(operation, dict):
             raise PatchError(_not_a("handlers.jsonPatchOp", operation))
+        for name, value in operation.items():
+            if name in ("op", "path", "from") and value is not None and not isinstance(value, str):
+                word = _token(value)
+                raise PatchError(f"{UNREADABLE}{word} into Go struct field jsonPatchOp.{name} of type string")
     if len(operations) > MAXIMUM_OPERATIONS:
         raise PatchError(
             f"The allowed maximum operations in a JSON patch is {MAXIMUM_OPERATIONS}, got {len(operations)}",
@@ -41,12 +47,12 @@ def json_patch(doc: dict[str, Any], operations: Any) -> dict[str, Any]:
             patched = _apply(patched, operation)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise PatchError(REJECTED, status=422, reason="Invalid") from error
-    if not isinstance(patched, dict):
-        raise PatchError(REJECTED, status=422, reason="Invalid")
     return patched
 
 
 def _apply(doc: Any, operation: dict[str, Any]) -> Any:
+    if operation["path"] == "" and operation["op"] in ("replace", "test"):
+        return _apply_to_root(doc, operation["op"], operation["value"])
     path = _tokens(operation["path"])
     match operation["op"]:
         case "add":
@@ -70,8 +76,20 @@ def _apply(doc: Any, operation: dict[str, Any]) -> Any:
     return doc
 
 
+def _apply_to_root(doc: Any, name: str, value: Any) -> Any:
+    if name == "replace":
+        return copy.deepcopy(value) if isinstance(value, (dict, list)) else doc
+    if not _same(doc, value):
+        raise ValueError("test failed")
+    return doc
+
+
 def _tokens(path: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+    """The parts behind the first slash. Raises LookupError where there is none."""
+    parts = path.split("/")[1:]
+    if not parts:
+        raise LookupError(path)
+    return [part.replace("~1", "/").replace("~0", "~") for part in parts]
 
 
 def _parent(doc: Any, path: list[str]) -> Any:
@@ -90,15 +108,13 @@ def _list(value: Any) -> list[Any]:
 
 
 def _index(container: list[Any], token: str, *, adding: bool = False) -> int:
-    index = int(token)
-    if not -len(container) <= index <= len(container) - (0 if adding else 1):
+    index, length = int(token), len(container) + adding
+    if not -length <= index < length:
         raise IndexError(token)
-    return index if index >= 0 else len(container) + index
+    return index if index >= 0 else length + index
 
 
 def _find(doc: Any, path: list[str]) -> Any:
-    if not path:
-        return doc
     container = _parent(doc, path)
     if isinstance(container, dict):
         return container.get(path[-1], ABSENT)
@@ -106,8 +122,6 @@ def _find(doc: Any, path: list[str]) -> Any:
 
 
 def _add(doc: Any, path: list[str], value: Any) -> Any:
-    if not path:
-        return value
     container = _parent(doc, path)
     if isinstance(container, dict):
         container[path[-1]] = value
@@ -119,8 +133,6 @@ def _add(doc: Any, path: list[str], value: Any) -> Any:
 
 
 def _replace(doc: Any, path: list[str], value: Any) -> Any:
-    if not path:
-        return value
     container = _parent(doc, path)
     container[path[-1] if isinstance(container, dict) else _index(container, path[-1])] = value
     return doc
@@ -143,5 +155,8 @@ def _same(left: Any, right: Any) -> bool:
 
 
 def _not_a(wanted: str, value: Any) -> str:
-    token = {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")
-    return f"error decoding patch: json: cannot unmarshal {token} into Go value of type {wanted}"
+    return f"{UNREADABLE}{_token(value)} into Go value of type {wanted}"
+
+
+def _token(value: Any) -> str:
+    return {dict: "object", list: "array", str: "string", bool: "bool", type(None): "null"}.get(type(value), "number")

@@ -112,4 +112,4 @@ def is_zero(value: Any) -> bool:
     """Whether a count or percentage comes to nothing, as text that is neither does."""
     if isinstance(value, str):
         return not value.endswith("%") or not value[:-1].isdigit() or int(value[:-1]) == 0
-    return value == 0
+    return bool(value == 0)
