@@ -40,6 +40,10 @@ from kaito.embedded.apiserver.writing import (
 )
 from kaito.kube.clock import Clock
 
+_NO_OBJECT = (
+    "json: cannot unmarshal array into Go value of type struct "
+    r'{ APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
+)
 _SCHEME = 'in scheme "pkg/runtime/scheme.go:110"'
 
 
@@ -127,6 +131,8 @@ class Writes:
         resource: Resource, patched: Object, key: ObjectKey, options: WriteOptions, call: Call
     ) -> Object:
         """Reads what a patch made of an object. Raises a 422 that shows it."""
+        if not isinstance(patched, dict):
+            raise bad_patch(_sorted(patched), f"couldn't get version/kind; json parse error: {_NO_OBJECT}")
         _check_patched_types(resource, patched, key.name, options, call)
         obj = check_types(resource, patched, b"")
         if obj.get("metadata") is None:
