@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -136,7 +137,7 @@ def welcome(state: DaemonState) -> list[str]:
         *reached,
         "",
         "Next:",
-        f"  export KUBECONFIG={state.kubeconfig}",
+        f"  export KUBECONFIG={shlex.quote(state.kubeconfig or '')}",
         f"  kubectl apply -f {example}    # fill in image and imagePushSecret first",
         "  kubectl get workspace -w",
     ]

@@ -45,7 +45,8 @@ def run_command(path: Path, *, tier: str, out: Path, plain: bool) -> int:
         out.mkdir(parents=True, exist_ok=True)
         _log_to(out / "cluster.log")
     except OSError as error:
-        print(f"--out {out}: {error.filename} cannot be written: {error.strerror}", file=sys.stderr)
+        said = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
+        print(f"--out {out}: {error.filename} cannot be written: {said}", file=sys.stderr)
         return EXIT_USAGE
     record = new_record(loaded, tier)
     live = console.is_terminal and not plain

@@ -152,6 +152,18 @@ def test_instance_types_are_listed_with_their_gpus() -> None:
     assert ["Standard_NC6s_v3", "1", "16", "GiB", "NVIDIA", "V100"] in rows
 
 
+def test_the_next_command_can_be_pasted_whatever_the_folder_is_called() -> None:
+    state = DaemonState(phase="running", name="a", kubeconfig="/my state/kubeconfig")
+    assert "  export KUBECONFIG='/my state/kubeconfig'" in welcome(state)
+
+
+def test_an_output_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    scenario = str(Path(__file__).parents[3] / "scenarios/base-inference.yaml")
+    result = runner.invoke(app, ["run", scenario, "--out", str(tmp_path / "file")])
+    assert (result.exit_code, "it is not a folder" in result.output) == (2, True)
+
+
 def test_where_services_have_no_ports_of_their_own_up_says_how_to_reach_them() -> None:
     state = DaemonState(phase="running", name="a", kubeconfig="/k", http_proxy="http://127.0.0.1:1234")
     assert any("curl -x http://127.0.0.1:1234" in line for line in welcome(state))

@@ -26,6 +26,11 @@ def test_a_name_that_is_no_folder_name_is_refused(name: str) -> None:
         ClusterFolder.named(name)
 
 
+def test_a_relative_state_home_means_the_same_for_the_background_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
+    assert ClusterFolder.named("a").kubeconfig == Path.cwd() / "state/kaito/clusters/a/kubeconfig"
+
+
 def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path: Path) -> None:
     folder = ClusterFolder(tmp_path / "c")
     folder.create()
