@@ -5,6 +5,7 @@ Shapes that do not fit (no JSON, a missing or unknown field, a wrong type) are 4
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .problems import ClientGone, Problem
+from .serving_state import SurfaceSettings
 
 MiB = 2**20
 
@@ -30,13 +32,19 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-async def read_body(request: Request, kind: type[Body], *, limit: int) -> Body:
-    """The body as `kind`. Raises `Problem` 413 over `limit` bytes, 415 for a compressed one, 422 or 400 where it does
-    not validate."""
+async def read_body(request: Request, kind: type[Body], settings: SurfaceSettings) -> Body:
+    """The body as `kind`. Raises `Problem` 408 where it does not arrive in time, 413 over the limit, 415 for a
+    compressed one, 422 or 400 where it does not validate."""
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
         raise Problem(415, f"Content-Encoding {encoding[:64]!r} is not supported; send the body as it is")
-    raw = await _read(request, limit)
+    try:
+        async with asyncio.timeout(settings.timeout):
+            raw = await _read(request, settings.body_limit)
+    except TimeoutError:
+        raise Problem(
+            408, f"The body did not arrive within {settings.timeout:g} seconds", type="timeout", code="request_timeout"
+        ) from None
     if not raw:
         detail = [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}]
         raise Problem(422, "The request has no body; a JSON object is required", code="missing", detail=detail)

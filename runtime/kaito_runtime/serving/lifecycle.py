@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import socket
@@ -28,6 +29,8 @@ T = TypeVar("T")
 LAST_REQUESTS = 1.0
 """Most seconds, after the port was closed, for connected clients to send their request. uvicorn alone would cut them
 off, and they could not know whether the request had been taken."""
+LAST_ANSWERS = 1
+"""Seconds for sending the last answers after the drain, before connections are cut."""
 LOG_FORMAT = "%(levelname)s %(asctime)s %(filename)s:%(lineno)d] %(message)s"
 """Kaito's format; its end-to-end tests look for two of the lines."""
 
@@ -56,10 +59,10 @@ async def _serve(settings: ServeSettings, state: ServingState, listener: socket.
         access_log=settings.server.access_log,
         lifespan="off",
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=max(1, round(settings.server.drain_timeout)),
+        timeout_graceful_shutdown=math.ceil(settings.server.drain_timeout) + LAST_ANSWERS,
         server_header=False,
     )
-    server = _Server(config, state)
+    server = _Server(config, state, settings.server.drain_timeout)
     host, port = listener.getsockname()[:2]
     log.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     loading = asyncio.create_task(_load(settings, state))
@@ -135,9 +138,10 @@ class _Server(uvicorn.Server):
     """uvicorn, with a drain that the surfaces know of: the first signal makes /health 503 and lets accepted requests
     finish."""
 
-    def __init__(self, config: uvicorn.Config, state: ServingState) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServingState, drain_timeout: float) -> None:
         super().__init__(config)
         self._state = state
+        self._drain_timeout = drain_timeout
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Takes what has connected, stops listening, waits for requests on their way, then does what uvicorn does."""
@@ -154,7 +158,15 @@ class _Server(uvicorn.Server):
             await asyncio.sleep(0.05)
             if all(getattr(connection, "cycle", None) is not None for connection in self.server_state.connections):
                 break
+        ending = asyncio.create_task(self._end_the_rest())
         await super().shutdown(sockets)
+        ending.cancel()
+
+    async def _end_the_rest(self) -> None:
+        """Fails, when their time is over, the requests that still generate: each is told so, streams too."""
+        await asyncio.sleep(self._drain_timeout)
+        if self._state.loaded:
+            await self._state.engine.stop(drain_timeout=0.0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

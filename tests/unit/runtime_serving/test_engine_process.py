@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +17,8 @@ import pytest
 
 from .tiny import make_adapter, tiny_model, tiny_tokenizer
 
-pytestmark = pytest.mark.torch
+# On a busy machine a process needs half a minute to import torch.
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(300)]
 
 PROGRAM = [sys.executable, "-c", "from kaito_runtime.cli import main; main()", "serve", "--port", "0"]
 
@@ -142,9 +143,7 @@ async def test_sigterm_lets_accepted_requests_finish_and_loses_none(running: Run
     [
         (["--model", "/nowhere/model"], 66, "/nowhere/model"),
         (["--model", "{folder}/model", "--adapter", "x={folder}/broken"], 65, "Adapter x"),
-        (["--model", "{folder}/model", "--chat-template", "{{{{ broken"], 64, "the chat template is not Jinja: line 1"),
         (["--model", "{folder}/model", "--device", "cuda:99"], 2, "--device cuda:99: torch can use"),
-        (["--model", "{folder}/corrupt"], 65, "model.safetensors is not a safetensors file"),
     ],
 )
 def test_what_cannot_be_loaded_ends_the_process_with_one_sentence(
@@ -152,8 +151,6 @@ def test_what_cannot_be_loaded_ends_the_process_with_one_sentence(
 ) -> None:
     (folder / "broken").mkdir(exist_ok=True)
     (folder / "broken" / "adapter_config.json").write_text("{}")
-    shutil.copytree(folder / "model", folder / "corrupt", dirs_exist_ok=True)
-    (folder / "corrupt" / "model.safetensors").write_bytes(b"garbage " * 100)
     failing = Running(*(argument.format(folder=folder) for argument in arguments), "--adapters-dir", "/nowhere")
     assert failing.finish() == code, failing.log
     assert failing.log[-1].startswith("error: ")
@@ -171,10 +168,48 @@ def test_sigterm_while_loading_ends_the_process_at_once(folder: Path) -> None:
 
 
 def test_an_address_in_use_is_one_sentence(folder: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         failing = Running("--model", str(folder / "model"), "--port", port)
         assert failing.finish() == 2
     assert f"cannot listen on 127.0.0.1 port {port}" in failing.log[-1]
+
+
+def test_what_outlasts_the_drain_is_told_so_and_leaves_no_traceback(folder: Path) -> None:
+    short = ["--model", str(folder / "model"), "--adapters-dir", "/nowhere", "--drain-timeout", "0"]
+    stopped = Running(*short)
+    port = int(stopped.wait_for(r"Listening on http://127\.0\.0\.1:(\d+)")[1])
+    stopped.wait_for("Model loaded")
+    with (
+        socket.create_connection(("127.0.0.1", port)) as slow,
+        httpx.stream(
+            "POST",
+            f"http://127.0.0.1:{port}/v1/completions",
+            json={"prompt": "a", "max_tokens": 250, "ignore_eos": True, "stream": True},
+        ) as stream,
+    ):
+        slow.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+        lines = stream.iter_lines()
+        next(lines)
+        stopped.process.send_signal(signal.SIGTERM)
+        last = [line for line in lines if line][-1]
+        answer = slow.makefile("rb").read()
+    assert "The server stopped before this request was finished" in last
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"code":"stopping"' in answer
+    assert stopped.finish() == 0
+    assert not any("Traceback" in line for line in stopped.log)
+
+
+def test_a_body_that_does_not_arrive_is_408(folder: Path) -> None:
+    arguments = ["--model", str(folder / "model"), "--adapters-dir", "/nowhere", "--timeout", "0.2"]
+    serving = Running(*arguments)
+    port = int(serving.wait_for(r"Listening on http://127\.0\.0\.1:(\d+)")[1])
+    serving.wait_for("Model loaded")
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.sendall(b"POST /chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{")
+        answer = slow.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not arrive within 0.2 seconds" in answer
+    serving.process.send_signal(signal.SIGTERM)
+    assert serving.finish() == 0

@@ -100,7 +100,7 @@ def routes(state: ServingState) -> APIRouter:
     @router.post("/chat", openapi_extra=json_request(ChatRequest))
     async def chat(request: Request) -> Response:
         """Answers a prompt (or a conversation) as `{"Result": text}`."""
-        body = await read_body(request, ChatRequest, limit=state.settings.body_limit)
+        body = await read_body(request, ChatRequest, state.settings)
         if not body.prompt and not body.messages:
             missing = (
                 "Conversational parameter messages required"

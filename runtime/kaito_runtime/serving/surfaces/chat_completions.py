@@ -82,7 +82,7 @@ def routes(state: ServingState) -> APIRouter:
     @router.post("/v1/chat/completions", openapi_extra=json_request(ChatCompletionRequest))
     async def chat_completions(request: Request) -> Response:
         """Answers a conversation, whole or as a stream of server-sent events."""
-        body = await read_body(request, ChatCompletionRequest, limit=state.settings.body_limit)
+        body = await read_body(request, ChatCompletionRequest, state.settings)
         engine = state.engine
         choice, model = state.choose(body.model)
         body.check()

@@ -66,7 +66,7 @@ def routes(state: ServingState) -> APIRouter:
     @router.post("/v1/completions", openapi_extra=json_request(CompletionRequest))
     async def completions(request: Request) -> Response:
         """Continues one or several prompts, whole or as a stream of server-sent events."""
-        body = await read_body(request, CompletionRequest, limit=state.settings.body_limit)
+        body = await read_body(request, CompletionRequest, state.settings)
         engine = state.engine
         choice, model = state.choose(body.model)
         body.check()

@@ -90,7 +90,7 @@ def routes(state: ServingState) -> APIRouter:
     async def load_lora_adapter(request: Request) -> PlainTextResponse:
         """Loads an adapter from a folder on the server's file system."""
         require_dynamic()
-        body = await read_body(request, LoadAdapterRequest, limit=state.settings.body_limit)
+        body = await read_body(request, LoadAdapterRequest, state.settings)
         engine = state.engine
         if body.lora_name in (state.settings.served_model_name, *state.settings.aliases):
             raise Problem(400, f"{body.lora_name} is the base model's name", param="lora_name")
@@ -103,7 +103,7 @@ def routes(state: ServingState) -> APIRouter:
     async def unload_lora_adapter(request: Request) -> PlainTextResponse:
         """Forgets an adapter; requests that run on it finish with it."""
         require_dynamic()
-        body = await read_body(request, UnloadAdapterRequest, limit=state.settings.body_limit)
+        body = await read_body(request, UnloadAdapterRequest, state.settings)
         await state.engine.unload_adapter(body.lora_name)
         return PlainTextResponse(f"Success: LoRA adapter '{body.lora_name}' removed successfully.")
 

@@ -101,7 +101,7 @@ def routes(state: ServingState) -> APIRouter:
     @router.post("/v1/responses", openapi_extra=json_request(ResponsesRequest))
     async def responses(request: Request) -> Response:
         """Answers an input, as a stream of events or as one object."""
-        body = await read_body(request, ResponsesRequest, limit=state.settings.body_limit)
+        body = await read_body(request, ResponsesRequest, state.settings)
         engine = state.engine
         choice, model = state.choose(body.model)
         body.check()
