@@ -145,7 +145,8 @@ class Controller:
             logger.debug("%s %s: %s", self.name, key, error.message)
         except ApiError as error:
             delay = self.queue.add_rate_limited(key)
-            logger.warning("%s %s: %s; again in %.2f s", self.name, key, error.message, delay)
+            level = logging.DEBUG if error.namespace_terminating else logging.WARNING
+            logger.log(level, "%s %s: %s; again in %.2f s", self.name, key, error.message, delay)
         except Exception:
             delay = self.queue.add_rate_limited(key)
             logger.exception("%s %s failed; again in %.2f s", self.name, key, delay)

@@ -37,6 +37,11 @@ class ApiError(Exception):
         """The `details.causes` of the answer: dicts of `field`, `message` and `reason`."""
         return list(self.details.get("causes") or ())
 
+    @property
+    def namespace_terminating(self) -> bool:
+        """Whether an object was refused because its namespace is going away, which is nobody's fault."""
+        return any(cause.get("reason") == "NamespaceTerminating" for cause in self.causes)
+
 
 class NotFound(ApiError):
     """404: the object or its kind does not exist."""

@@ -92,9 +92,7 @@ class EventRecorder:
                 await self._write(identity, reference, what | more)
         except ApiError as error:
             # A namespace that goes away and a server that is not there are told elsewhere, and often.
-            expected = isinstance(error, Unreachable) or any(
-                cause.get("reason") == "NamespaceTerminating" for cause in error.causes
-            )
+            expected = isinstance(error, Unreachable) or error.namespace_terminating
             level = logging.DEBUG if expected else logging.WARNING
             logger.log(level, "event %s about %s not recorded: %s", reason, reference["name"], error.message)
         finally:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 
 from kaito.embedded.controllers.caching import Cache, Object
-from kaito.embedded.controllers.pods import namespace_is_terminating
 from kaito.kube.errors import ApiError
 from kaito.kube.events import EventRecorder
 
@@ -25,7 +24,7 @@ class PodControl:
         try:
             created = await self.pods.create(pod)
         except ApiError as error:
-            if not namespace_is_terminating(error):
+            if not error.namespace_terminating:
                 self._events.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
             raise
         self._events.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
@@ -48,7 +47,7 @@ class PodControl:
             if errors:
                 first = errors[0]
                 assert isinstance(first, ApiError)
-                return None if namespace_is_terminating(first) else first
+                return None if first.namespace_terminating else first
             done, size = done + len(batch), size * 2
         return None
 

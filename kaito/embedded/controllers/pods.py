@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from kaito.embedded.controllers.caching import Object
-from kaito.kube.errors import ApiError
 from kaito.kube.objects import get_condition, is_deleting, owner_reference, parse_time
 
 FINISHED = ("Succeeded", "Failed")
@@ -57,11 +56,6 @@ def pod_from_template(template: Mapping[str, Any], owner: Object) -> Object:
         },
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copy.deepcopy(dict(template["spec"]))}
-
-
-def namespace_is_terminating(error: ApiError) -> bool:
-    """Whether a create was refused because its namespace is being deleted: not worth an event or a retry."""
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
 
 
 def deletion_rank(pod: Mapping[str, Any], crowd: Mapping[str, int]) -> tuple[Any, ...]:

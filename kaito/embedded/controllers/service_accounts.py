@@ -83,7 +83,7 @@ class RootCertificates:
             except AlreadyExists:
                 return
             except ApiError as error:
-                if not any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes):
+                if not error.namespace_terminating:
                     raise
         elif current.get("data") != self._data:
             await self._maps.update({**current, "data": self._data})

@@ -10,7 +10,7 @@ from kaito.embedded.controllers.claim_retention import ClaimRetention
 from kaito.embedded.controllers.claiming import Claimer, owners_of
 from kaito.embedded.controllers.cluster import Cluster
 from kaito.embedded.controllers.controller_revisions import History, template_of
-from kaito.embedded.controllers.pods import FINISHED, available_in, namespace_is_terminating, phase_of
+from kaito.embedded.controllers.pods import FINISHED, available_in, phase_of
 from kaito.embedded.controllers.statefulset_pods import (
     claims_of,
     identity_labels,
@@ -61,7 +61,7 @@ class StatefulSets:
             try:
                 await self._step(owner, pods, current, update)
             except ApiError as failure:
-                error = None if namespace_is_terminating(failure) else failure
+                error = None if failure.namespace_terminating else failure
         pods = {i: p for p in self._pods.controlled_by(owner) if (i := ordinal_of(p, owner)) is not None}
         now = self._clock.now()
         await self._sets.update_status(
@@ -182,7 +182,7 @@ class StatefulSets:
         try:
             await self._pods.create(pod)
         except ApiError as error:
-            if not namespace_is_terminating(error):
+            if not error.namespace_terminating:
                 message = f"create Pod {name} in StatefulSet {set_name} failed error: {error.message}"
                 self._events.event(owner, "Warning", "FailedCreate", message)
             raise

@@ -167,3 +167,17 @@ async def test_events_of_an_instance_carry_a_precise_time_and_count_repeats_in_a
     assert not {"firstTimestamp", "lastTimestamp", "count"} & set(event)
     assert event["series"]["count"] == 3
     assert (event["action"], event["related"]["name"]) == ("Moving", "q")
+
+
+@pytest.mark.parametrize(
+    ("reason", "logged"), [("", True), ("NamespaceTerminating", False)], ids=["refused", "namespace going away"]
+)
+async def test_a_refused_write_is_told_unless_its_namespace_goes_away(
+    reason: str, logged: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def reconcile(key: Key) -> None:
+        raise Forbidden("no", status=403, reason="Forbidden", details={"causes": [{"reason": reason}]})
+
+    controller = Controller("tester", reconcile, clock=VirtualClock())
+    await controller.process(Key("ns", "a"))
+    assert ("tester ns/a: no" in caplog.text) is logged
