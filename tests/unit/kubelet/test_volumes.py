@@ -275,3 +275,13 @@ def test_paths_are_located_in_the_container_s_tree_or_left_to_the_machine(tree):
     assert tree.locate("/etc/passwd") is None
     assert tree.locate(str(tree.root / "x")) is None
     assert tree.locate("/mnt/data/../../etc") is None
+
+
+def test_what_a_process_wrote_to_a_projected_file_is_undone(tmp_path):
+    payload = {"k": ProjectedFile(b"true", 0o444)}
+    write_payload(tmp_path / "v", payload, now=NOW)
+    (tmp_path / "v" / "k").chmod(0o644)
+    (tmp_path / "v" / "k").write_bytes(b"false")
+    assert write_payload(tmp_path / "v", payload, now=NOW) is True
+    assert (tmp_path / "v" / "k").read_bytes() == b"true"
+    assert write_payload(tmp_path / "v", payload, now=NOW) is False
