@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kaito.embedded.apiserver.errors import GroupResource, StatusError, forbidden
 from kaito.embedded.apiserver.identity import User, service_account_name
@@ -16,6 +16,14 @@ _GROUP = "rbac.authorization.k8s.io"
 _COLLECTIONS = tuple(f"{_GROUP}/{name}" for name in ("clusterroles", "clusterrolebindings", "roles", "rolebindings"))
 _USERS_KEPT = 1000
 Rule = dict[str, Any]
+
+
+class Grant(NamedTuple):
+    """A rule that holds in a namespace (None: the whole cluster), and through which binding."""
+
+    namespace: str | None
+    rule: Rule
+    why: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Authorizer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rules: dict[tuple[str, tuple[str, ...]], list[tuple[str | None, Rule]]] = {}
+        self._rules: dict[tuple[str, tuple[str, ...]], list[Grant]] = {}
         for name in _COLLECTIONS:
             store.collection(name).subscribe(self._forget)
 
@@ -61,15 +69,19 @@ class Authorizer:
             raise denial(user, wanted)
 
     def allows(self, user: User, wanted: Attributes) -> bool:
-        if user.is_master:
-            return True
-        for namespace, rule in self.rules(user):
-            if (namespace is None or (namespace == wanted.namespace and wanted.namespace)) and _covers(rule, wanted):
-                return True
-        return False
+        return self.reason(user, wanted) is not None
 
-    def rules(self, user: User) -> list[tuple[str | None, Rule]]:
-        """Every rule that holds for a user: (namespace, rule), None for the whole cluster."""
+    def reason(self, user: User, wanted: Attributes) -> str | None:
+        """Why the user may do it ("" for a master), None where it is not allowed."""
+        if user.is_master:
+            return ""
+        for namespace, rule, why in self.rules(user):
+            if (namespace is None or (namespace == wanted.namespace and wanted.namespace)) and _covers(rule, wanted):
+                return f"RBAC: allowed by {why}"
+        return None
+
+    def rules(self, user: User) -> list[Grant]:
+        """Every rule that holds for a user."""
         key = (user.name, user.groups)
         found = self._rules.get(key)
         if found is None:
@@ -78,16 +90,20 @@ class Authorizer:
             found = self._rules[key] = list(self._collect(user))
         return found
 
-    def _collect(self, user: User) -> Iterator[tuple[str | None, Rule]]:
+    def _collect(self, user: User) -> Iterator[Grant]:
         for entry in self._store.collection(f"{_GROUP}/clusterrolebindings").entries():
-            if _binds(entry.object, user, ""):
-                for rule in self._role(entry.object["roleRef"], ""):
-                    yield None, rule
+            if (subject := _bound_subject(entry.object, user, "")) is not None:
+                reference = entry.object["roleRef"]
+                why = f'ClusterRoleBinding "{entry.key.name}" of {_described(reference)} to {subject}'
+                for rule in self._role(reference, ""):
+                    yield Grant(None, rule, why)
         for entry in self._store.collection(f"{_GROUP}/rolebindings").entries():
             namespace = entry.key.namespace
-            if _binds(entry.object, user, namespace):
-                for rule in self._role(entry.object["roleRef"], namespace):
-                    yield namespace, rule
+            if (subject := _bound_subject(entry.object, user, namespace)) is not None:
+                reference = entry.object["roleRef"]
+                why = f'RoleBinding "{entry.key.name}/{namespace}" of {_described(reference)} to {subject}'
+                for rule in self._role(reference, namespace):
+                    yield Grant(namespace, rule, why)
 
     def _role(self, reference: dict[str, Any], namespace: str) -> Iterable[Rule]:
         if reference.get("kind") == "Role":
@@ -111,18 +127,21 @@ class Authorizer:
         return rules
 
 
-def _binds(binding: Object, user: User, namespace: str) -> bool:
+def _described(reference: dict[str, Any]) -> str:
+    return f'{reference.get("kind")} "{reference.get("name")}"'
+
+
+def _bound_subject(binding: Object, user: User, namespace: str) -> str | None:
+    """Which subject of the binding the user is, in words; None where it is none of them."""
     for subject in binding.get("subjects") or ():
         kind, name = subject.get("kind"), subject.get("name", "")
-        if kind == "User" and name == user.name:
-            return True
-        if kind == "Group" and name in user.groups:
-            return True
+        if (kind == "User" and name == user.name) or (kind == "Group" and name in user.groups):
+            return f'{kind} "{name}"'
         if kind == "ServiceAccount":
             place = subject.get("namespace") or namespace
             if place and user.name == service_account_name(place, name):
-                return True
-    return False
+                return f'{kind} "{name}/{place}"'
+    return None
 
 
 def _covers(rule: Rule, wanted: Attributes) -> bool:

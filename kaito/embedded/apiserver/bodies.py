@@ -18,6 +18,7 @@ from kaito.embedded.apiserver.store import Object
 
 LIMIT = 3 * 1024 * 1024
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SHOWN = 30  # bytes
 _OPTIONS = "DeleteOptions"
 _KEY = re.compile(rb'"\s*:')
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -51,6 +52,12 @@ def media_type(call: Call) -> str:
     return call.headers.get("Content-Type", "").split(";")[0].strip().lower() or JSON
 
 
+def ensure_readable(call: Call) -> None:
+    """Raises the 415 of a body that no decoder takes."""
+    if media_type(call) not in (JSON, "text/json", YAML, "application/x-yaml", PROTOBUF):
+        raise unsupported_media_type(MEDIA_TYPES)
+
+
 async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
     """The body as an object of unknown type and its raw JSON (empty unless it came as JSON). Raises 400 and 415.
 
@@ -67,6 +74,7 @@ async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
             loaded = {}
         if not isinstance(loaded, dict):
             raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
+        _check_type(loaded, kind, raw)
         return loaded, b""
     if kind_of_body == PROTOBUF:
         from kaito.embedded.apiserver.protobuf.decoding import decode
@@ -85,6 +93,7 @@ async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
         return {}, b""
     if not isinstance(loaded, dict):
         raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
+    _check_type(loaded, kind, raw)
     return loaded, raw
 
 
@@ -146,11 +155,21 @@ def go_word(value: Any) -> str:
 
 
 def unrecognized(kind: str, why: str, raw: bytes) -> StatusError:
-    """400 with the start of the body in hexadecimal, as the real server shows it."""
-    shown = raw.hex() if raw else "<empty>"
-    if len(raw) > 1024:
-        shown = raw[:1024].hex() + " ..."
-    return bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({shown})")
+    """400 with the start of the body: in hexadecimal where it does not look like JSON."""
+    shown, rest = raw[:_SHOWN], " ..." if len(raw) > _SHOWN else ""
+    text = shown.decode("utf-8", "replace") if raw[:1] == b"{" else shown.hex() or "<empty>"
+    return bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({text}{rest})")
+
+
+def _check_type(loaded: Object, kind: str, raw: bytes) -> None:
+    """apiVersion and kind are text, and the version names at most one group. Raises a 400."""
+    for name in ("apiVersion", "kind"):
+        value = loaded.get(name)
+        if value is not None and not isinstance(value, str):
+            word = f"json: cannot unmarshal {go_word(value)} into Go struct field .{name} of type string"
+            raise unrecognized(kind, f"couldn't get version/kind; json parse error: {word}", raw)
+    if (loaded.get("apiVersion") or "").count("/") > 1:
+        raise unrecognized(kind, f"unexpected GroupVersion string: {loaded['apiVersion']}", raw)
 
 
 def duplicate_fields(raw: bytes, obj: Object) -> list[str]:

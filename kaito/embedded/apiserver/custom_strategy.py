@@ -10,11 +10,13 @@ from typing import Any
 from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.ownership import Ownership
+from kaito.embedded.apiserver.patching.checking import type_error
 from kaito.embedded.apiserver.patching.shapes import custom_shape
 from kaito.embedded.apiserver.schemas import decoding
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
 from kaito.embedded.apiserver.structural.columns import PrinterColumns
+from kaito.embedded.apiserver.structural.defaulting import apply_defaults
 from kaito.embedded.apiserver.structural.resource import StructuralSchema
 
 
@@ -38,16 +40,20 @@ class CustomStrategy:
         self._kind = version.kind
         self.raw_schema = version.raw_schema
         self._warnings: list[str] = []
-        self._ownership = Ownership(version.kind, custom_shape(version.schema.root), custom=True)
+        self._shape = custom_shape(version.schema.root)
+        self._ownership = Ownership(version.kind, self._shape, custom=True)
 
-    def decode(self, obj: Object) -> Decoded:
+    def decode(self, obj: Object, *, keep_nulls: bool = False) -> Decoded:
         try:
             decoded = decoding.decode_metadata(obj)
         except decoding.DecodeError as problem:
             raise Undecodable(str(problem)) from None
         schema = self._version.schema
         unknown = [f'unknown field "{path}"' for path in schema.prune(decoded.object)]
-        schema.default(decoded.object)
+        if keep_nulls:
+            apply_defaults(schema.root, decoded.object)
+        else:
+            schema.default(decoded.object)
         return Decoded(decoded.object, [*decoded.unknown, *unknown])
 
     def finish(self, obj: Object) -> None:
@@ -82,7 +88,8 @@ class CustomStrategy:
         return causes
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> Sequence[CauseLike]:
-        verdict = self._version.schema.validate(new, old, validate_object_meta_update(new, old))
+        found, only_status = validate_object_meta_update(new, old), subresource == "status"
+        verdict = self._version.schema.validate(new, old, found, only_status=only_status)
         self._warnings = verdict.warnings
         return verdict.causes
 
@@ -100,6 +107,10 @@ class CustomStrategy:
         return obj
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
+        if type_error(self._shape, new) is not None:
+            # The real server cannot tell either who owns what in it, and forgets it.
+            new["metadata"].pop("managedFields", None)
+            return
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
 
     def apply(

@@ -12,10 +12,8 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.discovery import Discovery
 from kaito.embedded.apiserver.errors import (
     GroupResource,
-    StatusError,
     method_not_allowed,
     method_not_supported,
-    no_body,
     no_such_path,
     not_found,
     page_not_found,
@@ -39,6 +37,10 @@ _BINDINGS = GroupResource("", "bindings")
 """A resource that is only ever asked to do something."""
 _VIEWS = frozenset(("status", "approval", "ephemeralcontainers", "resize"))
 """Subresources that read as their whole object and write part of it."""
+_DEPRECATED = {
+    GroupResource("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    GroupResource("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 
 
 class Dispatcher:
@@ -84,17 +86,18 @@ class Dispatcher:
     async def _plain(self, call: Call) -> web.StreamResponse:
         """Paths that name no resource. Most take any method."""
         path = call.info.path
-        first = path.strip("/").partition("/")[0]
-        reads = call.info.verb in ("get", "head")
+        first, _, below = path.removeprefix("/").partition("/")
         if path.startswith("//"):
             raise page_not_found()
         if first in ("api", "apis"):
             return await self._discovery.answer(call)
-        if first in CHECKS:
-            return self._health.answer(call, first, path.strip("/").partition("/")[2])
-        if path.rstrip("/") in ("/version", "/openapi/v2", "/openapi/v3") and not reads:
+        if first in CHECKS and path != f"/{first}/":
+            return self._health.answer(call, first, below)
+        if first == "version" and call.info.verb != "get":
             raise method_not_allowed()
-        if path.rstrip("/") == "/version":
+        if path in ("/openapi/v2", "/openapi/v3") and call.info.verb not in ("get", "head"):
+            raise method_not_allowed()
+        if path in ("/version", "/version/"):
             ensure_produced(call.accept, (JSON,))
             return await health.version(call)
         if path.startswith("/openapi"):
@@ -198,11 +201,7 @@ def _check_builtin(call: Call, resource: Resource) -> None:
         raise method_not_allowed()
     if method == "PATCH" and call.info.subresource != "proxy":
         check_media_type(call, resource)
-    try:
-        ensure_produced(
-            call.accept, (*MEDIA_TYPES, *STREAM_TYPES) if call.info.verb in ("list", "watch") else MEDIA_TYPES
-        )
-    except StatusError as refused:
-        if method in ("POST", "PUT", "PATCH") and call.headers.get("Content-Length", "0") == "0":
-            raise no_body(refused.message) from None
-        raise
+    listed = call.info.verb in ("list", "watch")
+    ensure_produced(call.accept, (*MEDIA_TYPES, *STREAM_TYPES) if listed else MEDIA_TYPES)
+    if resource.group_resource in _DEPRECATED:
+        call.warn(_DEPRECATED[resource.group_resource])

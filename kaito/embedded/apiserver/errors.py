@@ -79,7 +79,8 @@ def already_exists(gr: GroupResource, name: str) -> StatusError:
 def name_generation_failed(gr: GroupResource, name: str) -> StatusError:
     """Eight generated names were all taken (AlreadyExists with a hint, as the generic registry answers)."""
     message = f'{gr} "{name}" already exists, the server was not able to generate a unique name for the object'
-    return StatusError(409, "AlreadyExists", message, _details(gr, name, retryAfterSeconds=1))
+    details = _details(gr, name, retryAfterSeconds=1)
+    return StatusError(409, "AlreadyExists", message, details, {"Retry-After": "1"})
 
 
 def conflict(gr: GroupResource, name: str, why: str) -> StatusError:
@@ -152,13 +153,6 @@ def not_producible(produced: Sequence[str]) -> StatusError:
     """What the router says where an Accept header names nothing that a path answers with."""
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(produced)}"
     return StatusError(406, "NotAcceptable", message, {})
-
-
-def no_body(message: str) -> StatusError:
-    """What the router says instead of a 406 to a write that has no body."""
-    return StatusError(
-        415, "UnsupportedMediaType", message.replace("406: Not Acceptable", "415: Unsupported Media Type"), {}
-    )
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> StatusError:

@@ -18,6 +18,7 @@ from kaito.embedded.apiserver.errors import StatusError, bad_request, not_found,
 from kaito.embedded.apiserver.list_options import ListOptions, parse, version_of_list, version_of_one
 from kaito.embedded.apiserver.negotiating import Format, choose
 from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.routing import is_true
 from kaito.embedded.apiserver.selecting import Selection, selection
 from kaito.embedded.apiserver.store import Compacted, Entry, ObjectKey, Store
 from kaito.kube.clock import Clock
@@ -50,6 +51,8 @@ class Reader:
 
     async def get(self, call: Call, resource: Resource, namespace: str, name: str) -> web.StreamResponse:
         form = choose(call.accept)
+        if is_true(call.query.get("export")):
+            raise bad_request("the export parameter, deprecated since v1.14, is no longer supported")
         wanted = version_of_one(call.query.get("resourceVersion") or "")
         if wanted > self._store.revision:
             raise too_large_version(wanted, self._store.revision)
@@ -61,7 +64,8 @@ class Reader:
         """Answers with one object in the format asked for."""
         form = form or choose(call.accept)
         if form.shape == "table":
-            metadata = {"resourceVersion": entry.object["metadata"].get("resourceVersion", "")}
+            version = entry.object["metadata"].get("resourceVersion")  # a dry run has none
+            metadata = {"resourceVersion": version} if version else {}
             body = await tables.render(
                 resource,
                 [entry],
@@ -231,5 +235,6 @@ def included(call: Call) -> str:
     """What of each object a Table shows (`includeObject`). Raises a 400."""
     include = call.query.get("includeObject") or "Metadata"
     if include not in tables.INCLUDE:
-        raise bad_request(f'unrecognized includeObject value: "{include}"')
+        why = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: {why}")
     return include

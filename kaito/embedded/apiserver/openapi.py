@@ -8,7 +8,7 @@ import hashlib
 import orjson
 from aiohttp import web
 
-from kaito.embedded.apiserver.answering import send, text_response
+from kaito.embedded.apiserver.answering import send
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import page_not_found
 from kaito.embedded.apiserver.openapi_custom import custom_document
@@ -28,7 +28,7 @@ class OpenApi:
     async def answer(self, call: Call, path: str) -> web.StreamResponse:
         if path == "/openapi/v3":
             self._refresh()
-            return text_response(self._index.decode())
+            return web.Response(text=self._index.decode(), headers=call.answer_headers())
         if path == "/openapi/v2":
             if any(name in call.headers.get("Accept", "") for name in swagger.PROTOBUF_TYPES):
                 body = await asyncio.to_thread(swagger.openapi_v2_protobuf)

@@ -50,6 +50,8 @@ def parse(kind: str, raw: bytes, resource: Resource) -> Patch:
             word = go_word(document)
             raise bad_request(f"{prefix}json: cannot unmarshal {word} into Go value of type []handlers.jsonPatchOp")
         return lambda obj: _patched(json_patch, obj, document)
+    if document is None and not strategic:
+        raise bad_request("Invalid JSON Patch")
     if not isinstance(document, dict):
         raise bad_request(f"{prefix}json: cannot unmarshal {go_word(document)} into Go value of type {_MAP}")
     if kind == MERGE_PATCH:

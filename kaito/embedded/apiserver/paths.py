@@ -15,7 +15,7 @@ def methods(info: RequestInfo, resource: Resource) -> frozenset[str]:
     """The HTTP methods that the path takes; none where there is no such path."""
     verbs = resource.kind.verbs
     placed = bool(info.namespace) or not resource.namespaced
-    if info.namespace and not resource.namespaced and not _is_namespaces(resource):
+    if info.namespace and not resource.namespaced and not _names_itself(info, resource):
         return frozenset()
     if info.watching:
         known = "watch" in verbs and len(info.tail) <= 1 and (placed or not info.tail)
@@ -34,5 +34,6 @@ def methods(info: RequestInfo, resource: Resource) -> frozenset[str]:
     return frozenset(method for verb, method in _BELOW.items() if verb in below)
 
 
-def _is_namespaces(resource: Resource) -> bool:
-    return resource.plural == "namespaces" and not resource.group
+def _names_itself(info: RequestInfo, resource: Resource) -> bool:
+    """Whether the namespace in the path is the Namespace that is asked for."""
+    return resource.plural == "namespaces" and not resource.group and info.tail[:1] == (info.namespace,)

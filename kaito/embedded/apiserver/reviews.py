@@ -13,14 +13,14 @@ from kaito.embedded.apiserver.authorizing import Attributes, Authorizer
 from kaito.embedded.apiserver.bodies import read_object
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import decode
-from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, invalid
+from kaito.embedded.apiserver.errors import Cause, GroupResource, bad_request, invalid
 from kaito.embedded.apiserver.identity import User
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.tokens import ISSUER, InvalidToken, TokenIssuer
 from kaito.embedded.apiserver.write_options import write_options
-from kaito.embedded.apiserver.writing import timestamp
+from kaito.embedded.apiserver.writing import ensure_namespace, timestamp
 from kaito.kube.clock import Clock
 
 REVIEWS = frozenset(
@@ -49,58 +49,42 @@ class Reviews:
         options = write_options(call.query, call.headers, "CreateOptions")
         body, raw = await read_object(call, resource.kind.kind)
         obj = decode(resource, body, raw, options.validation, call)
+        if resource.namespaced:
+            ensure_namespace(obj, namespace)
         spec: dict[str, Any] = obj.get("spec") or {}
+        if resource.plural == "selfsubjectreviews":
+            obj["metadata"] = {"creationTimestamp": timestamp(self._clock.now())}  # a new object, too
+        else:
+            self._track(resource, obj, options.manager)
         status: dict[str, Any]
         match resource.plural:
             case "selfsubjectreviews":
                 status = {"userInfo": call.user.info()}
-            case "selfsubjectaccessreviews":
-                status = self._access(resource, call.user, spec)
             case "selfsubjectrulesreviews":
                 if not spec.get("namespace"):
                     raise bad_request("no namespace on request")
                 status = self._list_rules(call.user, spec["namespace"])
+                obj = {**obj, "metadata": {}, "spec": {}}  # the real server answers with a new object
             case "tokenreviews":
                 status = self._token(spec)
             case _:
-                status = self._other(resource, namespace, spec)
-        answer: Object = {**obj, "status": status}
-        metadata = answer.setdefault("metadata", {})
-        if resource.plural == "selfsubjectreviews":
-            metadata["creationTimestamp"] = timestamp(self._clock.now())
-        else:
-            self._track(resource, answer, options.manager)
-        return await send(call, orjson.dumps(answer), status=201, form=form)
+                status = self._access(resource, call.user, obj, spec)
+        return await send(call, orjson.dumps({**obj, "status": status}), status=201, form=form)
 
-    def _track(self, resource: Resource, answer: Object, manager: str) -> None:
+    def _track(self, resource: Resource, obj: Object, manager: str) -> None:
         now = timestamp(self._clock.now())
-        asked = {**answer, "status": {}}
+        asked = {**obj, "status": {}}
         resource.strategy.track(asked, None, manager=manager, time=now, subresource="")
-        answer["metadata"] = asked["metadata"]
+        obj["metadata"] = asked["metadata"]
 
-    def _other(self, resource: Resource, namespace: str, spec: dict[str, Any]) -> dict[str, Any]:
-        if resource.plural == "localsubjectaccessreviews":
-            asked = (spec.get("resourceAttributes") or {}).get("namespace", "")
-            if asked != namespace:
-                message = f'Invalid value: "{asked}": must match metadata.namespace'
-                cause = Cause("FieldValueInvalid", message, "spec.resourceAttributes.namespace")
-                raise invalid(resource.group_kind, "", [cause])
-        if not spec.get("user") and not spec.get("groups"):
-            message = 'Invalid value: "": at least one of user or group must be specified'
-            raise invalid(resource.group_kind, "", [Cause("FieldValueInvalid", message, "spec.user")])
-        extra = {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()}
-        user = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
-        return self._access(resource, user, spec)
-
-    def _access(self, resource: Resource, user: User, spec: dict[str, Any]) -> dict[str, Any]:
+    def _access(self, resource: Resource, user: User, obj: Object, spec: dict[str, Any]) -> dict[str, Any]:
+        causes = access_review_causes(resource.plural, obj["metadata"], spec)
+        if causes:
+            raise invalid(GroupResource(resource.group, ""), "", causes)  # the real server loses the kind
+        if resource.plural != "selfsubjectaccessreviews":
+            extra = {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()}
+            user = User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
         asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-        if (asked is None) == (path is None):
-            why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            shown = "null" if asked is None else orjson.dumps(path).decode()
-            field = "spec.resourceAttributes" if asked is None else "spec.nonResourceAttributes"
-            # The real server loses the kind in this message.
-            kind = GroupResource(resource.group, "")
-            raise invalid(kind, "", [Cause("FieldValueInvalid", f"Invalid value: {shown}: {why}", field)])
         if asked is not None:
             wanted = Attributes(
                 asked.get("verb", ""),
@@ -113,12 +97,14 @@ class Reviews:
             )
         else:
             wanted = Attributes((path or {}).get("verb", ""), path=(path or {}).get("path", "") or "/")
-        allowed = self._authorizer.allows(user, wanted)
-        return {"allowed": True} if allowed else {"allowed": False}
+        why = self._authorizer.reason(user, wanted)
+        if why is None:
+            return {"allowed": False}
+        return {"allowed": True, "reason": why} if why else {"allowed": True}
 
     def _list_rules(self, user: User, namespace: str) -> dict[str, Any]:
         found: dict[str, Any] = {"resourceRules": [], "nonResourceRules": [], "incomplete": False}
-        for place, rule in self._authorizer.rules(user):
+        for place, rule, _ in self._authorizer.rules(user):
             if place is not None and place != namespace:
                 continue
             if rule.get("nonResourceURLs"):
@@ -133,13 +119,42 @@ class Reviews:
     def _token(self, spec: dict[str, Any]) -> dict[str, Any]:
         token = spec.get("token", "")
         if not token:
-            return {"user": {}, "error": "no token given"}
-        audiences = spec.get("audiences") or [ISSUER]
+            raise bad_request("token is required for TokenReview in authentication")
+        wanted = spec.get("audiences") or [ISSUER]
+        user = self._authenticator.static_user(token)
+        if user is not None:
+            if ISSUER not in wanted:
+                return {"user": {}}
+            return {"authenticated": True, "user": user.info(), "audiences": [ISSUER]}
         try:
-            user = self._issuer.verify(token, audiences)
-        except (InvalidToken, KeyError, TypeError):
-            try:
-                user = self._authenticator.user_of(token)
-            except StatusError:
-                return {"user": {}, "error": "invalid bearer token"}
-        return {"authenticated": True, "user": user.info(), "audiences": list(audiences)}
+            user, audiences = self._issuer.verified(token, wanted)
+        except InvalidToken as problem:
+            why = str(problem)
+            return {"user": {}, "error": f"[invalid bearer token, {why}]" if why else "invalid bearer token"}
+        return {"authenticated": True, "user": user.info(), "audiences": audiences}
+
+
+def access_review_causes(plural: str, metadata: Object, spec: dict[str, Any]) -> list[Cause]:
+    """What is wrong with an access review (k8s.io/kubernetes/pkg/apis/authorization/validation)."""
+    causes: list[Cause] = []
+
+    def wrong(field: str, value: Any, why: str) -> None:
+        causes.append(Cause("FieldValueInvalid", f"Invalid value: {orjson.dumps(value).decode()}: {why}", field))
+
+    asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    shown = None if path is None else {"Path": path.get("path", ""), "Verb": path.get("verb", "")}
+    if asked is not None and path is not None:
+        wrong("spec.nonResourceAttributes", shown, "cannot be specified in combination with resourceAttributes")
+    if asked is None and path is None:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        wrong("spec.resourceAttributes", None, why)
+    if plural != "selfsubjectaccessreviews" and not spec.get("user") and not spec.get("groups"):
+        wrong("spec.user", "", "at least one of user or group must be specified")
+    local = plural == "localsubjectaccessreviews"
+    if set(metadata) - {"managedFields"} - ({"namespace"} if local else set()):
+        wrong("metadata", metadata, f"must be empty{' except for namespace' if local else ''}")
+    if local and asked is not None and asked.get("namespace", "") != metadata["namespace"]:
+        wrong("spec.resourceAttributes.namespace", asked.get("namespace", ""), "must match metadata.namespace")
+    if local and path is not None:
+        wrong("spec.nonResourceAttributes", shown, "disallowed on this kind of request")
+    return causes

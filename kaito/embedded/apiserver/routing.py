@@ -53,7 +53,7 @@ def read(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         return plain
     else:
         group, version, rest = parts[1], parts[2], parts[3:]
-    info = RequestInfo(_VERBS.get(method, method.lower()), path, group, version)
+    info = RequestInfo(_VERBS.get(method, ""), path, group, version)
     if rest[0] in _SPECIAL:  # the old ways to ask for a watch, still served, and for a proxy, gone
         if len(rest) < 2:
             why = f"unable to determine kind and namespace from url, {path}"

@@ -103,10 +103,9 @@ class Scaling:
             return apply, options
         if kind == patch_requests.STRATEGIC_PATCH:
             kind = patch_requests.MERGE_PATCH  # a Scale has no lists, so both mean the same
-        patch = patch_requests.parse(kind, raw, resource)
 
         def patched(scale: Object) -> Object:
-            wanted = patch(scale)
+            wanted = patch_requests.parse(kind, raw, resource)(scale)
             try:
                 decoded = scales.strategy.decode(wanted)
                 handle_remarks(scales, decoded.remarks, options.validation, call)

@@ -205,7 +205,7 @@ class ApiServer:
             transport = request.transport
             peer = transport.get_extra_info("peercert") if transport is not None else None
             user = self._authenticator.authenticate(request.headers, peer)
-            call.user = impersonated(user, request.headers, self._authorizer)
+            call.user = impersonated(user, request.headers, self._authorizer, request.raw_path)
             return await self._dispatcher.answer(call)
         except StatusError as problem:
             return status_response(problem, call)

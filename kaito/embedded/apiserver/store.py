@@ -116,7 +116,8 @@ class Collection:
 
     def __init__(self, name: str, floor: int) -> None:
         self.name = name
-        self.floor = floor  # a watch can start from any revision >= floor
+        self.floor = floor  # the past is known from this revision on
+        self._begun = 0
         self._entries: dict[str, Entry] = {}
         self._order: list[str] = []
         self._log: deque[Event] = deque()
@@ -156,8 +157,8 @@ class Collection:
 
     def since(self, revision: int) -> list[Event]:
         """The events after `revision`, oldest first. Raises Compacted where the log does not reach back."""
-        if revision < self.floor:
-            raise Compacted(self.floor)
+        if revision < max(self.floor, self._begun):
+            raise Compacted(max(self.floor, self._begun))
         found: list[Event] = []
         for event in reversed(self._log):
             if event.revision <= revision:
@@ -173,12 +174,17 @@ class Collection:
 
     def begin(self, revision: int) -> None:
         """Lets no watch start before `revision`: nobody was served these objects then."""
-        self.floor = max(self.floor, revision)
+        self._begun = revision
 
     def load(self, entry: Entry) -> None:
         """Takes in what the database held; no event."""
         self._entries[entry.key.path] = entry
         bisect.insort(self._order, entry.key.path)
+
+    def replace(self, key: ObjectKey, content: Object) -> None:
+        """Shows an object otherwise from now on, at the revision that it has; no event, and the database keeps it."""
+        entry = Entry(key, self._entries[key.path].revision, content, orjson.dumps(content))
+        self._entries[key.path] = entry
 
     def apply(self, event: Event) -> None:
         """Takes in a committed change and tells the listeners."""

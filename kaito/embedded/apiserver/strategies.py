@@ -44,8 +44,11 @@ class Row:
 class Strategy(Protocol):
     """The rules of one kind in one version. All are pure; objects carry apiVersion and kind."""
 
-    def decode(self, obj: Object) -> Decoded:
-        """Reads what a client sent: unknown fields dropped, defaults filled in. Raises Undecodable."""
+    def decode(self, obj: Object, *, keep_nulls: bool = False) -> Decoded:
+        """Reads what a client sent: unknown fields dropped, defaults filled in. Raises Undecodable.
+
+        `keep_nulls`: members of custom resources that may not be null are left for validation to refuse.
+        """
         ...
 
     def prepare_create(self, obj: Object) -> None:

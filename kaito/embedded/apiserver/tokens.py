@@ -25,7 +25,7 @@ _VERIFIED_KEPT = 512
 
 
 class InvalidToken(Exception):
-    """The token is not one of ours, has expired, or its account is gone."""
+    """The token is not one of ours ("" as message), has expired, or its account is gone: in the real server's words."""
 
 
 @dataclass(frozen=True)
@@ -77,45 +77,56 @@ class TokenIssuer:
         signature = self._private.sign(f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{head}.{body}.{_encode(signature)}", float(now + seconds)
 
-    def verify(self, token: str, audiences: Sequence[str] = (ISSUER,)) -> User:
-        """The account's user. Raises InvalidToken; which check failed is not told to clients."""
-        claims = self._claims(token)
+    def verified(self, token: str, audiences: Sequence[str] = (ISSUER,)) -> tuple[User, list[str]]:
+        """The account's user, and those of the audiences that the token is meant for. Raises InvalidToken."""
+        try:
+            return self._verified_claims(self._claims(token), audiences)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise InvalidToken("") from problem
+
+    def _verified_claims(self, claims: dict[str, Any], audiences: Sequence[str]) -> tuple[User, list[str]]:
+        meant = [audience for audience in claims["aud"] if audience in audiences]
+        if not meant:
+            own, wanted = (orjson.dumps(list(names)).decode().replace(",", " ") for names in (claims["aud"], audiences))
+            raise InvalidToken(f"token audiences {own} is invalid for the target audiences {wanted}")
         now = self._now()
-        if claims.get("iss") != ISSUER or now >= claims["exp"] or now < claims["nbf"] - 10:
-            raise InvalidToken("expired or issued by somebody else")
-        if not set(audiences) & set(claims["aud"]):
-            raise InvalidToken("meant for another audience")
+        if now >= claims["exp"]:
+            raise InvalidToken("service account token has expired")
+        if now < claims["nbf"] - 10:
+            raise InvalidToken("service account token is not valid yet")
         private = claims["kubernetes.io"]
         namespace, account = private["namespace"], private["serviceaccount"]
         if self._uid_of("ServiceAccount", namespace, account["name"]) != account["uid"]:
-            raise InvalidToken("the service account is gone")
+            raise InvalidToken(f"service account {namespace}/{account['name']} has been deleted")
         extra: dict[str, tuple[str, ...]] = {"authentication.kubernetes.io/credential-id": ("JTI=" + claims["jti"],)}
         for kind in ("Pod", "Secret", "Node"):
             bound = private.get(kind.lower())
             if not bound:
                 continue
             if self._uid_of(kind, "" if kind == "Node" else namespace, bound["name"]) != bound["uid"]:
-                raise InvalidToken("the object it is bound to is gone")
+                raise InvalidToken(f"service account token has been invalidated: its {kind.lower()} is gone")
             if kind in ("Pod", "Node"):
                 extra[f"authentication.kubernetes.io/{kind.lower()}-name"] = (bound["name"],)
                 extra[f"authentication.kubernetes.io/{kind.lower()}-uid"] = (bound["uid"],)
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-        return authenticated(claims["sub"], groups, uid=account["uid"], extra=extra)
+        return authenticated(claims["sub"], groups, uid=account["uid"], extra=extra), meant
 
     def _claims(self, token: str) -> dict[str, Any]:
-        """The claims of a token whose signature is right; signatures are checked once a token."""
+        """The claims of a token of ours; signatures are checked once a token. Raises InvalidToken."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         known = self._verified.get(digest)
         if known is not None:
             return known
         try:
             head, body, signature = token.split(".")
-            if orjson.loads(_decode(head)).get("alg") != "RS256":
-                raise InvalidToken("not signed with RS256")
-            self._public.verify(_decode(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256())
             claims: dict[str, Any] = orjson.loads(_decode(body))
-        except (ValueError, AttributeError, InvalidSignature, binascii.Error) as problem:
-            raise InvalidToken("not a token of this cluster") from problem
+            if claims["iss"] != ISSUER or orjson.loads(_decode(head))["alg"] != "RS256":
+                raise InvalidToken("")
+            self._public.verify(_decode(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature as problem:
+            raise InvalidToken("go-jose/go-jose: error in cryptographic primitive") from problem
+        except (ValueError, TypeError, KeyError, binascii.Error) as problem:
+            raise InvalidToken("") from problem
         if len(self._verified) >= _VERIFIED_KEPT:
             self._verified.pop(next(iter(self._verified)))
         self._verified[digest] = claims

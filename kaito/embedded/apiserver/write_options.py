@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,7 +43,7 @@ def write_options(
         if not apply and force is not None:
             causes.append(Cause("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force"))
     causes += _manager_causes(manager)
-    dry_run = _dry_run([value for value in _listed(query, "dryRun") if value], causes)
+    dry_run = _dry_run(_listed(query, "dryRun"), causes)
     validation = query.get("fieldValidation") or ""
     if validation not in _VALIDATIONS:
         listed = ", ".join(f'"{word}"' for word in _VALIDATIONS)
@@ -63,15 +64,14 @@ def _manager_causes(manager: str) -> list[Cause]:
     if len(manager.encode()) > _MANAGER_BYTES:
         message = f"Too long: may not be more than {_MANAGER_BYTES} bytes"
         return [Cause("FieldValueTooLong", message, "fieldManager")]
-    if not manager.isprintable():
-        return [
-            Cause(
-                "FieldValueInvalid",
-                f'Invalid value: "{manager}": should only contain printable characters',
-                "fieldManager",
-            )
-        ]
-    return []
+    causes = []
+    position = 0
+    for char in manager:
+        if not char.isprintable():
+            why = f"invalid character U+{ord(char):04X} (at position {position})"
+            causes.append(Cause("FieldValueInvalid", f"Invalid value: {json.dumps(manager)}: {why}", "fieldManager"))
+        position += len(char.encode())
+    return causes
 
 
 def _listed(query: Mapping[str, str], name: str) -> list[str]:

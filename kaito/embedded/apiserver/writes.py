@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from kaito.embedded.apiserver import patch_requests
-from kaito.embedded.apiserver.bodies import go_word, read_object
+from kaito.embedded.apiserver.bodies import ensure_readable, go_word, read_object
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import check_types, decode, handle_remarks
 from kaito.embedded.apiserver.definitions import is_terminating
@@ -58,6 +58,7 @@ class Writes:
 
     async def create(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
         form = choose(call.accept)
+        ensure_readable(call)
         options = write_options(call.query, call.headers, "CreateOptions")
         body, raw = await read_object(call, resource.kind.kind)
         obj = decode(resource, body, raw, options.validation, call)
@@ -74,6 +75,8 @@ class Writes:
         form = choose(call.accept)
         options = write_options(call.query, call.headers, "UpdateOptions")
         body, raw = await read_object(call, resource.kind.kind)
+        if resource.custom and body.get("apiVersion") and isinstance(body.get("metadata"), dict):
+            ensure_name(body, name)  # their type is looked at later
         obj = decode(resource, body, raw, options.validation, call)
         ensure_name(obj, name)
         ensure_namespace(obj, namespace)
@@ -100,17 +103,17 @@ class Writes:
     async def patch(
         self, call: Call, resource: Resource, namespace: str, name: str, subresource: str
     ) -> web.StreamResponse:
-        form = choose(call.accept)
         kind = patch_requests.check_media_type(call, resource)
+        form = choose(call.accept)
         options = write_options(call.query, call.headers, "PatchOptions", apply=kind == patch_requests.APPLY_PATCH)
         raw = await call.read_body()
         key = ObjectKey(namespace, name)
         if kind == patch_requests.APPLY_PATCH:
             return await self._apply(call, resource, key, raw, options, subresource)
-        patch = patch_requests.parse(kind, raw, resource)
 
         def mutate(live: Entry | None) -> Object:
             assert live is not None
+            patch = patch_requests.parse(kind, raw, resource)  # whether there is an object is asked before
             patched = patch(resource.copy(live))
             if kind != patch_requests.STRATEGIC_PATCH:
                 obj = self._decode_patched(resource, patched, key, options, call)
@@ -128,19 +131,29 @@ class Writes:
 
     @staticmethod
     def _decode_patched(
-        resource: Resource, patched: Object, key: ObjectKey, options: WriteOptions, call: Call
+        resource: Resource,
+        patched: Object,
+        key: ObjectKey,
+        options: WriteOptions,
+        call: Call,
+        *,
+        keep_nulls: bool = False,
     ) -> Object:
         """Reads what a patch made of an object. Raises a 422 that shows it."""
         if not isinstance(patched, dict):
             raise bad_patch(_sorted(patched), f"couldn't get version/kind; json parse error: {_NO_OBJECT}")
         _check_patched_types(resource, patched, key.name, options, call)
+        strict = options.validation == "Strict"
+        shown = _sorted(patched) if strict else ""
         obj = check_types(resource, patched, b"")
         if obj.get("metadata") is None:
             obj["metadata"] = {}
         try:
-            decoded = resource.strategy.decode(obj)
+            decoded = resource.strategy.decode(obj, keep_nulls=keep_nulls)
         except Undecodable:
             raise _Unreadable(patched, _first_problem(resource, obj)) from None
+        if strict and decoded.remarks:
+            raise bad_patch(shown, f"strict decoding error: {', '.join(decoded.remarks)}")
         handle_remarks(resource, decoded.remarks, options.validation, call)
         return decoded.object
 
@@ -149,7 +162,7 @@ class Writes:
     ) -> Object:
         """As `_decode_patched`, where the real server converts instead: other words, and numbers are made to fit."""
         try:
-            return self._decode_patched(resource, patched, key, options, call)
+            return self._decode_patched(resource, patched, key, options, call, keep_nulls=True)
         except _Unreadable as problem:
             why = resource.strategy.conversion_error(patched)
             if why is None:

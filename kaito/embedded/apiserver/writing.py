@@ -90,10 +90,11 @@ class Writer:
             taken = self._store.collection(resource.collection).get(key)
             if taken is None:
                 return Written(self._put(resource, key, draft, dry_run=options.dry_run), created=True)
-            if not generated:
-                raise already_exists(resource.group_resource, key.name)
-            if attempt == _GENERATE_TRIES - 1:
+            if generated and attempt < _GENERATE_TRIES - 1:
+                continue
+            if metadata.get("generateName"):  # also where it was not asked for: there was a name
                 raise name_generation_failed(resource.group_resource, key.name)
+            raise already_exists(resource.group_resource, key.name)
         raise AssertionError("unreachable")
 
     @staticmethod

@@ -155,7 +155,8 @@ AGE = re.compile(r"^(\d+(s|ms)|<invalid>)$")
 GENERATED = re.compile(r"\bgen-[a-z0-9]{5}\b")
 VERSIONS = re.compile(r"(?i)((?:resource ?version|current|record|precondition|meta)\W+)\d+( \(\d+\))?")
 TOKEN = re.compile(r"ey[\w-]+\.[\w-]+\.[\w-]+")
-TIMES = frozenset(("time",))
+TIMES = frozenset(("time", "buildDate", "gitCommit", "goVersion"))
+UNORDERED = frozenset(("resourceRules", "nonResourceRules"))
 COUNTERS = frozenset(("resourceVersion", "continue"))
 
 
@@ -176,9 +177,7 @@ def comparable(document: Any) -> Any:
 def masked(value: Any) -> Any:
     """The value with its times, uids, versions, addresses and generated names made alike."""
     if isinstance(value, dict):
-        return {
-            key: _counter(item) if key in COUNTERS else masked(item) for key, item in value.items() if key not in TIMES
-        }
+        return {key: _member(key, item) for key, item in value.items() if key not in TIMES}
     if isinstance(value, list):
         items = [masked(item) for item in value]
         # Entries of managedFields stand in the order of their times, which are not looked at.
@@ -190,6 +189,13 @@ def masked(value: Any) -> Any:
         text = VERSIONS.sub(r"\1N", GENERATED.sub("gen-NAME", text))
         return AGE.sub("AGE", re.sub(r":3\d{4}/TCP", ":PORT/TCP", text))
     return value
+
+
+def _member(key: str, value: Any) -> Any:
+    if key in COUNTERS:
+        return _counter(value)
+    shown = masked(value)
+    return sorted(shown, key=json.dumps) if key in UNORDERED else shown
 
 
 def _counter(value: Any) -> Any:

@@ -137,19 +137,20 @@ def test_a_token_expires_and_is_bound_to_its_audience_and_object() -> None:
     issuer = TokenIssuer(ACCOUNT_KEY, uid_lookup(store), lambda: now)
     token, expires = issuer.issue("n", "a", "u", audiences=["x"], seconds=600, bound=Bound("Pod", "p", "pu"))
     assert expires == 1600
-    user = issuer.verify(token, ["x"])
+    user, audiences = issuer.verified(token, ["x", "y"])
+    assert audiences == ["x"]
     assert user.name == "system:serviceaccount:n:a"
     assert user.extra["authentication.kubernetes.io/pod-name"] == ("p",)
     with pytest.raises(InvalidToken, match="audience"):
-        issuer.verify(token, ["y"])
+        issuer.verified(token, ["y"])
     now = 1601.0
     with pytest.raises(InvalidToken, match="expired"):
-        issuer.verify(token, ["x"])
+        issuer.verified(token, ["x"])
     now = 1000.0
     store.commit([Change("/pods", ObjectKey("n", "p"), None)])
-    with pytest.raises(InvalidToken, match="bound to is gone"):
-        issuer.verify(token, ["x"])
+    with pytest.raises(InvalidToken, match="its pod is gone"):
+        issuer.verified(token, ["x"])
     head, body, signature = token.split(".")
     for forged in (f"{head}.{body}.", f"{head}.{body}x.{signature}", "a.b", "", "\udcff"):
         with pytest.raises(InvalidToken):
-            issuer.verify(forged, ["x"])
+            issuer.verified(forged, ["x"])

@@ -94,7 +94,7 @@ def access(rng: random.Random, seed: int) -> list[Ask]:
                     ("GET", place.one(1)),
                     ("GET", place.one(2)),
                     ("GET", place.collection()),
-                    ("GET", place.everywhere),
+                    ("GET", place.everywhere + query(labelSelector=place.own)),
                     ("GET", place.collection() + query(fieldSelector=f"metadata.name={place.name(1)}")),
                     (
                         "WATCH",
@@ -118,7 +118,7 @@ def access(rng: random.Random, seed: int) -> list[Ask]:
                                 "/bogus",
                                 "/",
                                 "/apis/apps/v1",
-                                "/readyz?verbose",
+                                "/readyz",
                             ]
                         ),
                     ),

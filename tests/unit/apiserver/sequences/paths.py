@@ -67,7 +67,7 @@ PATHS = [
     *(
         "/api/v1/namespaces/default/pods/x/exec",
         "/api/v1/namespaces/default/pods/x/binding",
-        "/api/v1/componentstatuses",
+        "/api/v1/endpoints",
     ),
     *(
         "/api/v1/watch",
