@@ -38,7 +38,7 @@ class BuiltinStrategy:
             for column in kind.columns
         ]
 
-    def decode(self, obj: Object) -> Decoded:
+    def decode(self, obj: Object, *, keep_nulls: bool = False) -> Decoded:
         try:
             decoded = decoding.decode(obj, self._kind.api_version, self._kind.kind, sent=True, forget=False)
         except decoding.DecodeError as problem:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
 
+ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
 
 def shown(value: Any) -> str:
-    """A bad value as errors print it: strings quoted, the rest as JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    """A bad value as errors print it: strings quoted, the rest as JSON, with Go's escapes in lists and objects."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.translate(ESCAPES) if isinstance(value, (dict, list)) else text
 
 
 def required(path: str, detail: str = "") -> Cause:

@@ -89,7 +89,7 @@ class BuiltinShape:
             self.kind, self.atomic = "map", map_type == "atomic"
         elif kind.kind == "slice":
             self.kind, self.atomic = "list", self.list_type == "atomic"
-        elif kind.kind in ("raw", "json", "int-or-string"):
+        elif kind.kind in ("raw", "json", "int-or-string", "fields"):
             self.kind, self.atomic = "deduced", True
         else:
             self.kind, self.atomic = "scalar", True

@@ -270,7 +270,9 @@ class _Walk:
             return [self.value(schema, item, (path, index)) for index, item in enumerate(value)]
         if type(value) is list and kind.kind == "schema-or-strings":
             return value
-        raise ValueError(f"{'boolean or ' if kind.kind == 'schema-or-bool' else ''}JSON schema expected")
+        if kind.kind == "schema-or-bool":
+            raise DecodeError("boolean or JSON schema expected")
+        return []  # Go reads any other value as a list of no schemas
 
     def mismatch(self, kind: Any, value: Any, path: Path, *, number: bool = False) -> Any:
         if self.error is None:
