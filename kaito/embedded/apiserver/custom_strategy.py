@@ -11,6 +11,7 @@ from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.checking import type_error
+from kaito.embedded.apiserver.patching.managed_fields import without_managed_fields
 from kaito.embedded.apiserver.patching.shapes import custom_shape
 from kaito.embedded.apiserver.schemas import decoding
 from kaito.embedded.apiserver.store import Object
@@ -107,11 +108,16 @@ class CustomStrategy:
         return obj
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
-        if type_error(self._shape, new) is not None:
+        if not self._is_typed(new):
             # The real server cannot tell either who owns what in it, and forgets it.
             new["metadata"].pop("managedFields", None)
             return
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
+
+    def _is_typed(self, obj: Object) -> bool:
+        """Whether every part of an object has the type that the schema gives it; repeated items of sets are allowed."""
+        problem = type_error(self._shape, without_managed_fields(obj)) or ""
+        return all(": duplicate entries" in line for line in problem.removeprefix("errors:\n").splitlines())
 
     def apply(
         self, live: Object | None, patch: Object, *, manager: str, force: bool, time: str, subresource: str

@@ -14,7 +14,7 @@ from kaito.embedded.apiserver.custom_strategy import CustomStrategy, CustomVersi
 from kaito.embedded.apiserver.discovery import CUSTOM_VERBS, version_priority
 from kaito.embedded.apiserver.kinds.model import Kind, Subresource
 from kaito.embedded.apiserver.resources import Conversion, Registry, Resource, ScalePaths
-from kaito.embedded.apiserver.store import Change, Entry, Event, Object, ObjectKey, Store
+from kaito.embedded.apiserver.store import Change, Collection, Entry, Event, Object, ObjectKey, Store
 from kaito.embedded.apiserver.structural import resource as structural
 from kaito.embedded.apiserver.structural.columns import PrinterColumns
 from kaito.kube.clock import Clock
@@ -148,6 +148,16 @@ class Definitions:
                     self._registry.add(custom_resource(spec, version, storage))
                 except ValueError as problem:
                     _log.warning("%s.%s %s is not served: %s", plural, group, version["name"], problem)
+        self._reread(self._store.collection(f"{group}/{plural}"), next(v for v in versions if v["name"] == storage))
+
+    @staticmethod
+    def _reread(collection: Collection, version: dict[str, Any]) -> None:
+        """Shows stored objects as the schema of today reads them: pruned, and with its defaults."""
+        schema = structural.compile(_schema_of(version))
+        for entry in collection.entries():
+            obj = orjson.loads(entry.encoded)
+            schema.prune(obj)
+            collection.replace(entry.key, schema.default(obj))
 
     def _withdraw(self, group: str, plural: str) -> None:
         self._registry.remove(group, plural)

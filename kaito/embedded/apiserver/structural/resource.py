@@ -45,24 +45,43 @@ class StructuralSchema:
         """Removes unknown members in place; returns their paths (`spec.foo`, `spec.items[0].bar`), sorted."""
         return pruning.prune(self.root, obj, is_resource=True)
 
-    def validate(self, obj: Json, old: Json | None = None, found: Sequence[Cause] = ()) -> Verdict:
+    def validate(
+        self, obj: Json, old: Json | None = None, found: Sequence[Cause] = (), *, only_status: bool = False
+    ) -> Verdict:
         """What is wrong with an object: schema, scale, embedded objects, list invariants, and rules only where nothing
         before them makes their evaluation meaningless.
 
         `found` is what is wrong with the metadata: that too can make the rules unchecked. With `old` (update),
-        unchanged values pass.
+        unchanged values pass. `only_status`: the write is one of the status.
         """
         before: Any = ABSENT if old is None else old
-        causes = [*found, *validation.check(self.root, obj, "", before)]
-        causes += scaling.check(self._scale, obj)
-        causes += embedded.check(self.root, obj, "", before)
-        causes += validation.check_lists(self.root, obj, "", before)
+        causes = [*found]
+        if only_status:
+            causes += self._check_status(obj, old or {})
+            causes += scaling.check(self._scale, obj, ("statusReplicasPath",))
+        else:
+            causes += validation.check(self.root, obj, "", before)
+            causes += scaling.check(self._scale, obj)
+            causes += embedded.check(self.root, obj, "")
+        repeated = validation.check_lists(self.root, obj, "")
+        if repeated and (old is None or not validation.check_lists(self.root, old, "")):
+            causes += repeated
         if not self.root.any_rules:
             return Verdict(causes, [])
         if any(cause.reason in BLOCKING for cause in causes):
             return Verdict([*causes, NOT_CHECKED], [])
         broken, ratcheted = rules.evaluate(self.root, obj, before)
         return Verdict([*causes, *broken], [f"{cause.field}: {cause.message}" for cause in ratcheted])
+
+    def _check_status(self, obj: Json, old: Json) -> list[Cause]:
+        """The status alone, as a document of its own: messages tell the way from it."""
+        node = self.root.properties.get("status")
+        if node is None or "status" not in obj:
+            return []
+        return [
+            Cause("status" if cause.field == "<nil>" else f"status.{cause.field}", cause.message, cause.reason)
+            for cause in validation.check(node, obj["status"], "", old.get("status", ABSENT))
+        ]
 
 
 def compile(schema: Json, scale: Json | None = None) -> StructuralSchema:

@@ -73,7 +73,6 @@ class RuleChecks:
         return causes
 
     def _check(self, rule: Json, path: str, place: Place, declared: Declared | None) -> list[Cause]:
-        causes: list[Cause] = []
         if declared is None:
             detail = "Internal error: rule declared on schema that does not support validation rules type"
             return [Cause(path, detail, "InternalError")]
@@ -82,20 +81,20 @@ class RuleChecks:
         try:
             compiled = compile_rule(rule["rule"], declared, optional_old_self=optional)
         except RuleError as problem:
-            causes.append(_invalid(f"{path}.rule", rule, str(problem)))
-        else:
-            if compiled.result != BOOL:
-                causes.append(_invalid(f"{path}.rule", rule, "cel expression must evaluate to a bool"))
-            else:
-                causes += self._priced("estimated rule cost", compiled.cost, often, f"{path}.rule")
-            causes += _check_transition(rule, path, place, uses_old="oldSelf" in compiled.names)
+            return [_invalid(f"{path}.rule", rule, str(problem)), *_check_transition(rule, path, place, uses_old=False)]
+        if compiled.result != BOOL:
+            wrong = _invalid(f"{path}.rule", rule, "cel expression must evaluate to a bool")
+            return [wrong, *_check_transition(rule, path, place, uses_old=False)]
+        causes = self._priced("estimated rule cost", compiled.cost, often, f"{path}.rule")
+        causes += _check_transition(rule, path, place, uses_old="oldSelf" in compiled.names)
         message = rule.get("messageExpression")
         if not message:
             return causes
         try:
             compiled = compile_rule(message, declared, optional_old_self=optional)
         except RuleError as problem:
-            return [*causes, _invalid(f"{path}.messageExpression", rule, f"messageExpression {problem}")]
+            detail = f"messageExpression {str(problem).removeprefix('program ')}"
+            return [*causes, _invalid(f"{path}.messageExpression", rule, detail)]
         if compiled.result != STRING:
             detail = "messageExpression must evaluate to a string"
             return [*causes, _invalid(f"{path}.messageExpression", rule, detail)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
@@ -12,10 +13,13 @@ Json = dict[str, Any]
 LARGEST: Final = 2**31 - 1
 
 
-def check(scale: Json | None, obj: Json) -> list[Cause]:
+PATHS: Final = ("specReplicasPath", "statusReplicasPath")
+
+
+def check(scale: Json | None, obj: Json, fields: Sequence[str] = PATHS) -> list[Cause]:
     """The counts at the two replica paths must be whole, not negative and fit into 32 bits."""
     causes: list[Cause] = []
-    for field in ("specReplicasPath", "statusReplicasPath"):
+    for field in fields:
         path = (scale or {}).get(field, "")
         if not path:
             continue

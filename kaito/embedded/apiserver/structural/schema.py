@@ -6,6 +6,7 @@ with an object: prune, default, validate. All of it is pure; nothing but pattern
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,6 +15,14 @@ from kaito.embedded.apiserver.structural.patterns import go_pattern
 
 Json = dict[str, Any]
 ABSENT: Final = object()
+SERVED_FORMATS: Final = frozenset(
+    (
+        *("bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3", "uuid4", "uuid5"),
+        *("isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "password", "date"),
+        *("duration", "date-time", "datetime"),
+    )
+)
+"""The formats that custom resources are checked for (apiextensions-apiserver/pkg/apiserver/validation/formats.go)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,20 +90,25 @@ class Node:
         return self.properties.get(key) or self.additional
 
 
-def compile_node(schema: Json, *, is_resource: bool = False) -> Node:
-    """Compiles one schema and what is below it. Raises ValueError for a pattern that cannot be compiled."""
+def compile_node(schema: Json, *, is_resource: bool = False, all_formats: bool = False) -> Node:
+    """Compiles one schema and what is below it. Raises ValueError for a pattern that cannot be compiled.
+
+    `all_formats`: formats that objects are not held to are kept, as checks of defaults want them.
+    """
+    nested = functools.partial(compile_node, all_formats=all_formats)
+    form = schema.get("format", "")
     additional = schema.get("additionalProperties")
     node = Node(
         type=schema.get("type", ""),
         nullable=bool(schema.get("nullable")),
         default=schema.get("default", ABSENT),
-        properties={key: compile_node(value) for key, value in (schema.get("properties") or {}).items()},
-        additional=compile_node(additional) if isinstance(additional, dict) else None,
+        properties={key: nested(value) for key, value in (schema.get("properties") or {}).items()},
+        additional=nested(additional) if isinstance(additional, dict) else None,
         allows_additional=additional is True or isinstance(additional, dict),
-        items=compile_node(schema["items"]) if isinstance(schema.get("items"), dict) else None,
+        items=nested(schema["items"]) if isinstance(schema.get("items"), dict) else None,
         required=tuple(schema.get("required") or ()),
         enum=tuple(schema["enum"]) if schema.get("enum") else None,
-        format=schema.get("format", ""),
+        format=form if all_formats or form in SERVED_FORMATS else "",
         pattern=schema.get("pattern", ""),
         matcher=go_pattern(schema["pattern"]) if schema.get("pattern") else None,
         min_length=schema.get("minLength"),
@@ -108,10 +122,10 @@ def compile_node(schema: Json, *, is_resource: bool = False) -> Node:
         max_items=schema.get("maxItems"),
         min_properties=schema.get("minProperties"),
         max_properties=schema.get("maxProperties"),
-        all_of=tuple(compile_node(item) for item in schema.get("allOf") or ()),
-        any_of=tuple(compile_node(item) for item in schema.get("anyOf") or ()),
-        one_of=tuple(compile_node(item) for item in schema.get("oneOf") or ()),
-        negated=compile_node(schema["not"]) if schema.get("not") else None,
+        all_of=tuple(nested(item) for item in schema.get("allOf") or ()),
+        any_of=tuple(nested(item) for item in schema.get("anyOf") or ()),
+        one_of=tuple(nested(item) for item in schema.get("oneOf") or ()),
+        negated=nested(schema["not"]) if schema.get("not") else None,
         int_or_string=bool(schema.get("x-kubernetes-int-or-string")),
         preserve=bool(schema.get("x-kubernetes-preserve-unknown-fields")),
         embedded=bool(schema.get("x-kubernetes-embedded-resource")),

@@ -58,7 +58,9 @@ def _is_unreadable(schema: Any) -> bool:
         return any(map(_is_unreadable, schema))
     if not isinstance(schema, dict):
         return False
-    if isinstance(schema.get("items"), list) or any(schema.get(keyword) for keyword in UNSUPPORTED):
+    if schema.get("items") and isinstance(schema["items"], list):
+        return True
+    if any(schema.get(keyword) for keyword in UNSUPPORTED):
         return True
     nested = [*(schema.get("properties") or {}).values(), *(schema.get(keyword) for keyword in NESTED)]
     return any(map(_is_unreadable, nested))

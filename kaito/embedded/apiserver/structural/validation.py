@@ -12,11 +12,14 @@ import math
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.structural.cel.values import number_text
 from kaito.embedded.apiserver.structural.formats import fits
 from kaito.embedded.apiserver.structural.schema import ABSENT, Node, member_path
 
 TYPE_NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 INT64: Final = 2**63
+VALUE_FORMATS: Final = {"integer": "int64", "number": "float64"}
+LARGEST_WHOLE: Final = 2**53 - 1
 
 
 def check(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
@@ -34,9 +37,9 @@ def check(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
     elif isinstance(value, list):
         _check_list(node, value, path, causes, old)
     if node.enum is not None and value is not None and not any(same(value, option) for option in node.enum):
-        options = ", ".join(_shown(option) for option in node.enum)
+        options = ", ".join(_option(option) for option in node.enum)
         message = f"Unsupported value: {_shown(value)}: supported values: {options}"
-        causes.append(Cause(path or "<nil>", message, "FieldValueNotSupported"))
+        _merge(causes, [Cause(path or "<nil>", message, "FieldValueNotSupported")])
     if isinstance(value, dict):
         _check_members(node, value, path, causes, old)
     return causes
@@ -61,16 +64,32 @@ def type_name(value: Any) -> str:
 
 
 def _check_type(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
-    wanted = "integer,string" if node.int_or_string else node.type
-    if not wanted or (value is None and node.nullable):
+    """kube-openapi's order of things: with a format, texts and lists pass here, and the format is what others lack."""
+    wanted = ("integer", "string") if node.int_or_string else (node.type,)
+    if not wanted[0] or (value is None and node.nullable):
         return
     found = type_name(value)
-    if found == "number" and isinstance(value, float) and math.isfinite(value) and value == int(value):
-        found = "integer"
-    if found in wanted.split(",") or (found == "integer" and wanted == "number"):
+    is_whole = found == "number" and abs(value) <= LARGEST_WHOLE and value == int(value)
+    fitting = found in wanted or (is_whole and "integer" in wanted) or (found == "integer" and "number" in wanted)
+    if node.format and found not in ("string", "array", "null"):
+        form = VALUE_FORMATS.get(found, "")
+        if not fitting and form != node.format:
+            detail = f'must be of type {node.format}: "{form}"'
+            causes.append(_invalid(path, f'"{form}"', detail, "FieldValueTypeInvalid"))
+            return
+    elif node.format and found != "null" and not {"integer", "number"} & set(wanted):
         return
-    found = type_name(value)
-    causes.append(_invalid(path, f'"{found}"', f'must be of type {wanted}: "{found}"', "FieldValueTypeInvalid"))
+    if not fitting:
+        detail = f'must be of type {",".join(wanted)}: "{found}"'
+        causes.append(_invalid(path, f'"{found}"', detail, "FieldValueTypeInvalid"))
+
+
+def _merge(causes: list[Cause], found: list[Cause]) -> None:
+    """Adds what is new; the real validator drops all that follows something it has reported already."""
+    for cause in found:
+        if cause in causes:
+            return
+        causes.append(cause)
 
 
 def _check_combinations(node: Node, value: Any, path: str, causes: list[Cause]) -> None:
@@ -78,7 +97,7 @@ def _check_combinations(node: Node, value: Any, path: str, causes: list[Cause]) 
         results = [check(option, value, path) for option in node.any_of]
         if all(results):
             causes.append(_whole(path, "must validate at least one schema (anyOf)"))
-            causes.extend(results[0])
+            _merge(causes, results[0])
     if node.one_of:
         results = [check(option, value, path) for option in node.one_of]
         valid = sum(not result for result in results)
@@ -86,11 +105,11 @@ def _check_combinations(node: Node, value: Any, path: str, causes: list[Cause]) 
             found = "Found none valid" if valid == 0 else f"Found {valid} valid alternatives"
             causes.append(_whole(path, f"must validate one and only one schema (oneOf). {found}"))
             if valid == 0:
-                causes.extend(results[0])
+                _merge(causes, results[0])
     if node.all_of:
         results = [check(option, value, path) for option in node.all_of]
         for result in results:
-            causes.extend(result)
+            _merge(causes, result)
         if any(results):
             none = ". None validated" if all(results) else ""
             causes.append(_whole(path, f"must validate all the schemas (allOf){none}"))
@@ -100,7 +119,8 @@ def _check_combinations(node: Node, value: Any, path: str, causes: list[Cause]) 
 
 def _check_text(node: Node, value: str, path: str, causes: list[Cause]) -> None:
     if node.max_length is not None and len(value) > node.max_length:
-        causes.append(Cause(path, f"Too long: may not be more than {node.max_length} bytes", "FieldValueTooLong"))
+        limit = _count(node.max_length, "byte")
+        causes.append(Cause(path, f"Too long: may not be more than {limit}", "FieldValueTooLong"))
     elif node.min_length is not None and len(value) < node.min_length:
         causes.append(_invalid(path, _shown(value), f"should be at least {node.min_length} chars long"))
     elif node.matcher is not None and node.matcher.search(value) is None:
@@ -113,15 +133,15 @@ def _check_text(node: Node, value: str, path: str, causes: list[Cause]) -> None:
 def _check_number(node: Node, value: float, path: str, causes: list[Cause]) -> None:
     # Whole numbers are compared with the bound cut to a whole one, as the real validator does.
     def bound(limit: float) -> float:
-        return int(limit) if isinstance(value, int) else limit
+        return int(limit) if isinstance(value, int) else float(limit)
 
     shown = _shown(value)
-    if node.multiple_of is not None and node.multiple_of <= 0:
-        factor = _number(node.multiple_of)
+    if node.multiple_of is not None and bound(node.multiple_of) <= 0:
+        factor = _number(bound(node.multiple_of))
         detail = f"factor MultipleOf declared for {path} must be positive: {factor}"
         causes.append(Cause(path or "<nil>", f"Invalid value: {factor}: {detail}"))
-    elif node.multiple_of is not None and not _is_multiple(value, node.multiple_of):
-        causes.append(_invalid(path, shown, f"should be a multiple of {_number(node.multiple_of)}"))
+    elif node.multiple_of is not None and not _is_multiple(value, bound(node.multiple_of)):
+        causes.append(_invalid(path, shown, f"should be a multiple of {_number(bound(node.multiple_of))}"))
     if node.maximum is not None:
         limit = bound(node.maximum)
         if value > limit or (node.exclusive_maximum and value == limit):
@@ -142,7 +162,7 @@ def _is_multiple(value: float, of: float) -> bool:
 def _check_list(node: Node, value: list[Any], path: str, causes: list[Cause], old: Any) -> None:
     if node.items is not None:
         for index, item in enumerate(value):
-            causes.extend(check(node.items, item, f"{path}[{index}]", correlated(node, item, old)))
+            _merge(causes, check(node.items, item, f"{path}[{index}]", correlated(node, item, old)))
     if node.min_items is not None and len(value) < node.min_items:
         causes.append(_invalid(path, str(len(value)), f"should have at least {node.min_items} items"))
     if node.max_items is not None and len(value) > node.max_items:
@@ -166,16 +186,16 @@ def _check_members(node: Node, value: dict[str, Any], path: str, causes: list[Ca
         child = node.child(key)
         if child is not None:
             here = f"{path}.{key}" if path or key not in node.properties else key
-            causes.extend(check(child, value[key], here, before.get(key, ABSENT)))
+            _merge(causes, check(child, value[key], here, before.get(key, ABSENT)))
     if node.min_properties is not None and len(value) < node.min_properties:
         causes.append(_invalid(path, str(len(value)), f"should have at least {node.min_properties} properties"))
     if node.max_properties is not None and len(value) > node.max_properties:
         causes.append(_too_many(path, len(value), node.max_properties))
 
 
-def check_lists(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
+def check_lists(node: Node, value: Any, path: str) -> list[Cause]:
     """Duplicates in lists of type set and map."""
-    if not node.any_lists or (old is not ABSENT and same(value, old)):
+    if not node.any_lists:
         return []
     causes: list[Cause] = []
     if isinstance(value, list):
@@ -190,21 +210,24 @@ def check_lists(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Ca
             causes.extend(_duplicate_keys(node, value, path))
         if node.items is not None:
             for index, item in enumerate(value):
-                causes.extend(check_lists(node.items, item, f"{path}[{index}]", correlated(node, item, old)))
+                causes.extend(check_lists(node.items, item, f"{path}[{index}]"))
     elif isinstance(value, dict):
-        before = old if isinstance(old, dict) else {}
         for key in sorted(value):
             child = node.child(key)
             if child is not None:
                 here = member_path(node, path, key)
-                causes.extend(check_lists(child, value[key], here, before.get(key, ABSENT)))
+                causes.extend(check_lists(child, value[key], here))
     return causes
 
 
 def _duplicate_keys(node: Node, value: list[Any], path: str) -> list[Cause]:
     causes, seen = [], set()
     for index, item in enumerate(value):
+        if item is None:
+            continue
         if not isinstance(item, dict):
+            detail = "must be an object for an array of list-type map"
+            causes.append(Cause(f"{path}[{index}]", f"Invalid value: {_shown(item)}: {detail}"))
             continue
         keys = {key: item[key] for key in node.list_keys if key in item}
         text = json.dumps(keys, sort_keys=True, separators=(",", ":"))
@@ -223,14 +246,22 @@ def _whole(path: str, message: str) -> Cause:
 
 
 def _too_many(path: str, count: int, limit: int) -> Cause:
-    return Cause(path, f"Too many: {count}: must have at most {limit} items", "FieldValueTooMany")
+    return Cause(path, f"Too many: {count}: must have at most {_count(limit, 'item')}", "FieldValueTooMany")
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+    return str(value) if isinstance(value, int) else number_text(value)
+
+
+def _option(value: Any) -> str:
+    return f'"{_shown(value)}"' if type_name(value) in ("integer", "number") else _shown(value)
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return _number(value)
+    if type_name(value) == "number":
+        return number_text(float(value))
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -24,7 +24,17 @@ KEYWORDS = (
     *("x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-int-or-string", "description", "title"),
     *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource", "x-kubernetes-validations", "bogus"),
     *("served", "storage", "deprecated", "deprecationWarning", "shortNames", "categories", "singular", "conversion"),
-    *("minimum", "maximum", "multipleOf", "minItems", "maxItems", "minProperties", "patternProperties", "id", "example"),
+    *(
+        "minimum",
+        "maximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "patternProperties",
+        "id",
+        "example",
+    ),
 )
 
 
@@ -70,7 +80,15 @@ def _version(rng: random.Random, name: str, spec: Json, *, storage: bool) -> Jso
 
 
 def _column(rng: random.Random) -> Json:
-    paths = (".spec.a", ".spec.b", ".status.phase", ".metadata.creationTimestamp", ".spec.list[*]", ".spec['a']", ".spec")
+    paths = (
+        ".spec.a",
+        ".spec.b",
+        ".status.phase",
+        ".metadata.creationTimestamp",
+        ".spec.list[*]",
+        ".spec['a']",
+        ".spec",
+    )
     made = {"name": rng.choice("XYZ"), "type": rng.choice(["string", "integer", "number", "boolean", "date"])}
     made["jsonPath"] = rng.choice(paths)
     if rng.random() < 0.2:
@@ -89,7 +107,11 @@ def broken(rng: random.Random, found: Json, words: tuple[str, ...], times: int =
     """A copy with some places removed, replaced or added to."""
     found = copy.deepcopy(found)
     for _ in range(times):
-        inside = [place for place in places(found) if place and place != ("metadata",) and place[0] not in ("apiVersion", "kind")]
+        inside = [
+            place
+            for place in places(found)
+            if place and place != ("metadata",) and place[0] not in ("apiVersion", "kind")
+        ]
         if not inside:
             break
         place = rng.choice(inside)
@@ -149,9 +171,14 @@ class Thing:
             obj = self.object(version)
             return Ask("PATCH", one + strict, {"spec": obj["spec"]}, MERGE)
         if what < 0.52:
-            return Ask("PATCH", one + strict, broken(rng, {"spec": self.object(version)["spec"]}, ("a", "b", "bogus")), MERGE)
+            return Ask(
+                "PATCH", one + strict, broken(rng, {"spec": self.object(version)["spec"]}, ("a", "b", "bogus")), MERGE
+            )
         if what < 0.62:
-            operation = {"op": rng.choice(["add", "replace", "remove", "test"]), "path": rng.choice(["/spec/a", "/spec/b", "/spec/q", "/spec"])}
+            operation = {
+                "op": rng.choice(["add", "replace", "remove", "test"]),
+                "path": rng.choice(["/spec/a", "/spec/b", "/spec/q", "/spec"]),
+            }
             operation["value"] = schemas.value(rng, self._spec, 0.3)
             return Ask("PATCH", one, [operation], JSON_PATCH)
         if what < 0.76:
@@ -207,7 +234,14 @@ def _flawed(rng: random.Random, seed: int) -> list[Ask]:
     path = f"{DEFINITIONS}/things.{_group(seed)}"
     crd = definition(rng, _group(seed), _spec(rng))
     strict = rng.choice(["", "?fieldValidation=Strict", "?fieldValidation=Ignore"])
-    asks = [Ask("POST", DEFINITIONS + "?dryRun=All" + strict.replace("?", "&"), broken(rng, crd, KEYWORDS, rng.choice([1, 1, 2]))) for _ in range(4)]
+    asks = [
+        Ask(
+            "POST",
+            DEFINITIONS + "?dryRun=All" + strict.replace("?", "&"),
+            broken(rng, crd, KEYWORDS, rng.choice([1, 1, 2])),
+        )
+        for _ in range(4)
+    ]
     asks += [Ask("POST", DEFINITIONS + strict, broken(rng, crd, KEYWORDS)), Ask(SETTLED, path)]
     asks += [Ask("PATCH", path, {"spec": broken(rng, crd, KEYWORDS)["spec"]}, MERGE), Ask(SETTLED, path)]
     return asks + _end(path)
@@ -223,7 +257,10 @@ def _ruled(rng: random.Random, seed: int) -> list[Ask]:
         refused["x-kubernetes-validations"] = [expressions.rule(rng) for _ in range(3)]
         asks.append(Ask("POST", DEFINITIONS + "?dryRun=All", definition(rng, _group(seed), refused)))
     spec["x-kubernetes-validations"] = [
-        {"rule": f"({expressions.expression(rng, 'bool', 2, 0)}) && false", "messageExpression": expressions.expression(rng, "string", 2, 0)}
+        {
+            "rule": f"({expressions.expression(rng, 'bool', 2, 0)}) && false",
+            "messageExpression": expressions.expression(rng, "string", 2, 0),
+        }
         for _ in range(rng.randint(1, 3))
     ]
     crd = definition(rng, _group(seed), spec)
@@ -232,10 +269,26 @@ def _ruled(rng: random.Random, seed: int) -> list[Ask]:
     asks += [thing.create() for _ in range(3)]
     plain = copy.deepcopy(spec)
     del plain["x-kubernetes-validations"]
-    asks += [Ask("PATCH", path, [{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations"}], JSON_PATCH), Ask(SETTLED, path)]
+    asks += [
+        Ask(
+            "PATCH",
+            path,
+            [
+                {
+                    "op": "remove",
+                    "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations",
+                }
+            ],
+            JSON_PATCH,
+        ),
+        Ask(SETTLED, path),
+    ]
     asks += [thing.create("?fieldValidation=Warn")]
     place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations"
-    asks += [Ask("PATCH", path, [{"op": "add", "path": place, "value": spec["x-kubernetes-validations"]}], JSON_PATCH), Ask(SETTLED, path)]
+    asks += [
+        Ask("PATCH", path, [{"op": "add", "path": place, "value": spec["x-kubernetes-validations"]}], JSON_PATCH),
+        Ask(SETTLED, path),
+    ]
     asks += [thing.ask() for _ in range(3)]
     return asks + _end(path)
 
@@ -257,5 +310,7 @@ def _changing(rng: random.Random, seed: int) -> list[Ask]:
         asks += [Ask("PATCH", path, {"spec": changed["spec"]}, MERGE), Ask(SETTLED, path)]
         asks += [thing.ask() for _ in range(rng.randint(2, 6))]
     if rng.random() < 0.2:
-        asks.append(Ask("PATCH", f"{path}/status", {"status": {"storedVersions": rng.choice([["v1"], ["v9"], []])}}, MERGE))
+        asks.append(
+            Ask("PATCH", f"{path}/status", {"status": {"storedVersions": rng.choice([["v1"], ["v9"], []])}}, MERGE)
+        )
     return asks + _end(path)

@@ -53,8 +53,9 @@ SOUND: dict[str, list[Json]] = {
         }
     ],
 }
+READY: Json = {"type": "Ready", "status": "True", "reason": "R", "message": ""}
 STATUS: list[Any] = [
-    {"conditions": [{"type": "Ready", "status": "True", "reason": "R", "message": "", "lastTransitionTime": "2024-01-01T00:00:00Z"}]},
+    {"conditions": [{**READY, "lastTransitionTime": "2024-01-01T00:00:00Z"}]},
     {"conditions": [{"type": "Ready", "status": "Maybe"}]},
     {"workerNodes": ["a", "b"]},
     {"nodeName": "n", "providerID": "p", "capacity": {"cpu": "1", "nvidia.com/gpu": 1}},
@@ -62,7 +63,15 @@ STATUS: list[Any] = [
     None,
 ]  # fmt: skip
 WORDS = ("labels", "count", "name", "values", "operator", "bogus", "template", "replicas", "image", "key", "method")
-ODD_KEYS = ("karpenter.sh/x", "kubernetes.io/hostname", "foo.k8s.io/a", "a b", "", "kops.k8s.io/x", "node.kubernetes.io/x")
+ODD_KEYS = (
+    "karpenter.sh/x",
+    "kubernetes.io/hostname",
+    "foo.k8s.io/a",
+    "a b",
+    "",
+    "kops.k8s.io/x",
+    "node.kubernetes.io/x",
+)
 
 
 def sequence(rng: random.Random, seed: int) -> list[Ask]:
@@ -80,7 +89,9 @@ def sequence(rng: random.Random, seed: int) -> list[Ask]:
     def some() -> Json:
         what = rng.random()
         if what < 0.25:
-            made = schemas.value(rng, {**schema, "properties": {k: v for k, v in schema["properties"].items() if k not in head}}, 0.02)
+            made = schemas.value(
+                rng, {**schema, "properties": {k: v for k, v in schema["properties"].items() if k not in head}}, 0.02
+            )
             return {**(made if isinstance(made, dict) else {}), **copy.deepcopy(head)}
         made = {**copy.deepcopy(head), **copy.deepcopy(rng.choice(SOUND[kind]))}
         return made if what < 0.35 else _changed(rng, made)
@@ -89,7 +100,11 @@ def sequence(rng: random.Random, seed: int) -> list[Ask]:
     asks = [Ask("POST", path + query, some()) for _ in range(3)]
     asks.append(Ask("POST", path, {**copy.deepcopy(head), **copy.deepcopy(SOUND[kind][0])}))
     asks += [_ask(rng, path, name, some) for _ in range(rng.randint(4, 9))]
-    return [*asks, Ask("PATCH", f"{path}/{name}", {"metadata": {"finalizers": None}}, MERGE), Ask("DELETE", f"{path}/{name}")]
+    return [
+        *asks,
+        Ask("PATCH", f"{path}/{name}", {"metadata": {"finalizers": None}}, MERGE),
+        Ask("DELETE", f"{path}/{name}"),
+    ]
 
 
 def _changed(rng: random.Random, obj: Json) -> Json:
@@ -102,7 +117,9 @@ def _changed(rng: random.Random, obj: Json) -> Json:
         for key in place[:-1]:
             parent = parent[key]
         if isinstance(parent[place[-1]], str):
-            parent[place[-1]] = rng.choice([*ODD_KEYS, "In", "Gt", "Exists", "Never", "1h30m", "10Gi", "-1", "lora", "x" * 300])
+            parent[place[-1]] = rng.choice(
+                [*ODD_KEYS, "In", "Gt", "Exists", "Never", "1h30m", "10Gi", "-1", "lora", "x" * 300]
+            )
     return obj
 
 
@@ -124,5 +141,8 @@ def _ask(rng: random.Random, path: str, name: str, some: Any) -> Ask:
         return Ask("PATCH", f"{one}/status", {"status": rng.choice(STATUS)}, MERGE)
     if what < 0.92:
         return Ask("PATCH", f"{one}/scale", {"spec": {"replicas": rng.choice([1, 3, -1, "x"])}}, MERGE)
-    operation = {"op": rng.choice(["add", "replace", "remove", "test"]), "path": rng.choice(["/spec", "/resource/count", "/inference", "/spec/replicas"])}
+    operation = {
+        "op": rng.choice(["add", "replace", "remove", "test"]),
+        "path": rng.choice(["/spec", "/resource/count", "/inference", "/spec/replicas"]),
+    }
     return Ask("PATCH", one, [{**operation, "value": rng.choice([None, 1, {}, "x", []])}], JSON_PATCH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from kaito.embedded.apiserver.structural.cel import evaluating, literals, parsing
 from kaito.embedded.apiserver.structural.cel.checking import Checked, Fields, check
@@ -12,11 +13,11 @@ from kaito.embedded.apiserver.structural.cel.errors import CompileError, Evaluat
 from kaito.embedded.apiserver.structural.cel.evaluating import Program
 from kaito.embedded.apiserver.structural.cel.library import costs, regular
 from kaito.embedded.apiserver.structural.cel.library.implemented import IMPLEMENTED
-from kaito.embedded.apiserver.structural.cel.nodes import Call, Literal
+from kaito.embedded.apiserver.structural.cel.nodes import Call, Literal, Node
 from kaito.embedded.apiserver.structural.cel.types import Type
 from kaito.embedded.apiserver.structural.cel.walking import walk
 
-_FOLDED = ("bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint")
+_FOLDED: Final = ("bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint")
 
 
 class ProgramError(ValueError):
@@ -48,14 +49,28 @@ def compile_expression(source: str, variables: Mapping[str, Type], fields: Field
 
 
 def _fold(checked: Checked) -> None:
+    """Tries what cel-go works out before any evaluation: conversions and patterns that are constant."""
     for node in walk(checked.tree):
-        if not isinstance(node, Call) or not node.args or not isinstance(node.args[-1], Literal):
+        if not isinstance(node, Call):
             continue
-        value = node.args[-1].value
         try:
-            if node.function in _FOLDED and node.target is None:
-                IMPLEMENTED[node.function](value)
-            elif node.function in ("matches", "find", "findAll") and isinstance(node.args[0], Literal):
-                regular.compiled(node.args[0].value)
+            _constant(node)
+            if node.function in ("matches", "find", "findAll") and node.args:
+                pattern = _constant(node.args[-1 if node.target is None else 0])
+                if isinstance(pattern, str):
+                    regular.compiled(pattern)
         except EvaluationError as problem:
             raise ProgramError(str(problem)) from None
+
+
+_VARIABLE: Final = object()
+
+
+def _constant(node: Node) -> Any:
+    """The value of a literal or of a conversion of one; _VARIABLE for all else."""
+    if isinstance(node, Literal):
+        return node.value
+    if isinstance(node, Call) and node.function in _FOLDED and node.target is None and len(node.args) == 1:
+        inner = _constant(node.args[0])
+        return inner if inner is _VARIABLE else IMPLEMENTED[node.function](inner)
+    return _VARIABLE

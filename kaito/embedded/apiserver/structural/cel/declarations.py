@@ -194,7 +194,7 @@ list_a_index_of_int list(A).indexOf(A) int
 list_a_last_index_of_int list(A).lastIndexOf(A) int
 string_to_quantity quantity(string) kubernetes.Quantity
 is_quantity_string isQuantity(string) bool
-quantity_sign kubernetes.Quantity.sign() int
+quantity_sign sign(kubernetes.Quantity) int
 quantity_is_greater_than kubernetes.Quantity.isGreaterThan(kubernetes.Quantity) bool
 quantity_is_less_than kubernetes.Quantity.isLessThan(kubernetes.Quantity) bool
 quantity_compare_to kubernetes.Quantity.compareTo(kubernetes.Quantity) int

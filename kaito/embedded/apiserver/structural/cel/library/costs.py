@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from kaito.embedded.apiserver.structural.cel import types
 from kaito.embedded.apiserver.structural.cel.costs import Coster, Part
 from kaito.embedded.apiserver.structural.cel.estimates import (
     LARGEST,
@@ -19,6 +20,8 @@ from kaito.embedded.apiserver.structural.cel.nodes import Literal
 
 _ADDRESS: Final = Range(4, 16)
 _LONGEST_FORMAT: Final = 128
+_PARSING: Final = frozenset(("url", "quantity", "isQuantity", "semver", "isSemver", "ip", "isIP", "cidr", "isCIDR"))
+"""They cost one traversal of the text."""
 _NOMINAL: Final = frozenset(
     (
         *("masked", "prefixLength", "family", "isUnspecified", "isLoopback", "isLinkLocalMulticast"),
@@ -34,8 +37,12 @@ def estimate(
     """None for a function that is none of Kubernetes' own."""
     if function in _NOMINAL:
         return CallEstimate(ONE)
-    if function == "url":
+    if function in _PARSING and target is None:
         return CallEstimate(coster.sized(args[0]).scaled(TRAVERSAL))
+    if function == "ip.isCanonical":
+        return CallEstimate(coster.sized(args[0]).scaled(2 * TRAVERSAL))
+    if function in ("_==_", "_!=_") and args[0].type.kind == "opaque" and not types.is_optional(args[0].type):
+        return CallEstimate(ONE)
     if function.startswith("sets."):
         size = coster.sized(args[0]).times(coster.sized(args[1]))
         return CallEstimate(size.scaled(2 if function == "sets.equivalent" else 1).plus(ONE))

@@ -79,7 +79,7 @@ def _host(text: str, authority: str) -> str:
     return host
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
     try:
         _url(text)
     except EvaluationError:
@@ -105,7 +105,7 @@ def _query(url: URL) -> dict[str, list[str]]:
 
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "url": _url,
-    "isURL": _is_url,
+    "isURL": is_url,
     "getScheme": lambda url: url.scheme,
     "getHost": lambda url: url.host,
     "getHostname": lambda url: url.hostname(),
