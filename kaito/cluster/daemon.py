@@ -225,7 +225,8 @@ def main() -> int:
     except (ClusterError, OSError, ApiError) as error:
         logger.error("the cluster did not start, or ended", exc_info=error)
         said = f"{error.filename or folder.root}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        print(f"{_FAILED} {' '.join(said.split())}", flush=True)
+        with contextlib.suppress(BrokenPipeError):  # Whoever started it may be gone: that is why it ends.
+            print(f"{_FAILED} {' '.join(said.split())}", flush=True)
         return 1
     return 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,21 @@ def test_status_tells_the_phase_and_the_problem(
         assert words in output
         assert "None" not in output
         assert json.loads(status("-o", "json")[1])["problem"] == problem
+
+
+def test_a_cluster_whose_starter_is_gone_ends_with_its_own_reason(folder: ClusterFolder) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "kaito.cluster.daemon", "--name", "mine", "--tier", "envtest"]
+    environment = {**os.environ, "KUBEBUILDER_ASSETS": str(folder.root)}
+    with os.fdopen(writing, "w") as output:
+        done = subprocess.run(
+            command, input="{}", stdout=output, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+    assert done.returncode == 1
+    assert "the envtest tier needs etcd" in done.stderr
+    assert "BrokenPipeError: [Errno 32] Broken pipe" not in done.stderr.splitlines()
+    assert status() == (1, "cluster mine is not running; start it with: kaito up --name mine\n")
 
 
 async def test_a_server_that_ends_on_its_own_is_a_failure_and_one_that_was_stopped_is_not(tmp_path: Path) -> None:
