@@ -202,7 +202,25 @@ async def test_a_container_that_ended_before_its_first_client_came_is_replayed_o
     await running(real, "echo quick", restartPolicy="Never")
     await real.until(lambda: real.status()["phase"] == "Succeeded")
     assert (await exec_socket(http, "/attach/ns/p/c0", output="1"))[1] == b"quick\n"
-    assert (await text(http, "/attach/ns/p/c0", output="1"))[0] == 400
+    assert await text(http, "/attach/ns/p/c0", output="1") == (500, 'container not found ("c0")')
+
+
+async def test_clients_of_a_container_that_does_not_run_are_told_in_the_real_servers_words(real, http):
+    real.pod("p", {"image": "example.com/none"})
+    await real.until(lambda: real.status().get("containerStatuses"))
+    assert await text(http, "/exec/ns/p/c0", command="ls", output="1") == (500, 'container not found ("c0")')
+    told = json.loads((await exec_socket(http, "/exec/ns/p/c0", command="ls", output="1"))[3])
+    assert (told["status"], told["reason"], told["code"]) == ("Failure", "InternalError", 500)
+    assert told["message"] == 'Internal error occurred: unable to upgrade connection: container not found ("c0")'
+
+
+async def test_a_command_that_is_not_there_is_called_an_internal_error_by_each_server_on_the_way(real, http):
+    await running(real, "sleep 100")
+    told = json.loads((await exec_socket(http, "/exec/ns/p/c0", command="nothing-of-the-kind", output="1"))[3])
+    assert told["message"] == (
+        "Internal error occurred: Internal error occurred: error executing command in container: "
+        'failed to exec in container: exec: "nothing-of-the-kind": executable file not found in $PATH'
+    )
 
 
 async def test_attached_input_reaches_the_container_and_ends_it_when_it_is_meant_for_one(real, http):

@@ -61,6 +61,8 @@ class Streams(Protocol):
 
     closed: asyncio.Event
     """Set when the client is gone."""
+    relays: int
+    """How many servers a failure is told by: each puts words before it. The real API server translates websockets."""
 
     async def read_input(self) -> bytes:
         """The next bytes of standard input; empty at its end."""
@@ -90,6 +92,8 @@ def parse_size(message: bytes) -> tuple[int, int] | None:
 
 class WebSocketStreams:
     """Channels of a websocket: the first byte of each message is the channel."""
+
+    relays = 2
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self.closed = asyncio.Event()
@@ -144,6 +148,8 @@ class WebSocketStreams:
 
 class SpdyStreams:
     """Streams of a SPDY connection: each says in a header what it is for."""
+
+    relays = 1
 
     def __init__(self, wanted: Wanted) -> None:
         self.closed = asyncio.Event()

@@ -16,6 +16,8 @@ from kaito.embedded.kubelet.streaming.channels import Streams, Wanted
 
 HANGUP_SECONDS = 2.0
 """What a command gets to end by itself after its client is gone."""
+LINGER_SECONDS = 1.0
+"""How long an attached client whose input has ended hears what the container makes of it."""
 HIGH_WATER = 1024 * 1024
 REPLAY_LIMIT = 4 * 1024 * 1024
 """Bytes of output that the first client attached to a container gets from before it came."""
@@ -23,8 +25,9 @@ REPLAY_LIMIT = 4 * 1024 * 1024
 SUCCESS: dict[str, Any] = {"metadata": {}, "status": "Success"}
 
 
-def failure(message: str) -> dict[str, Any]:
-    """The Status for a command that could not be run."""
+def failure(message: str, relays: int = 1) -> dict[str, Any]:
+    """The Status for a command that could not be run; every server on the way calls that an internal error."""
+    message = "Internal error occurred: " * relays + message
     return {
         "metadata": {},
         "status": "Failure",
@@ -100,7 +103,8 @@ async def execute(
     try:
         process = await runner.start(exec_spec(run, command, stdin=wanted.stdin, tty=wanted.tty), sink)
     except StartFailed as error:
-        await streams.finish(failure(f"error executing command in container: failed to exec in container: {error}"))
+        text = f"error executing command in container: failed to exec in container: {error}"
+        await streams.finish(failure(text, streams.relays))
         return
     sending = asyncio.ensure_future(_send(outbox, wanted, streams, process))
     helpers = [asyncio.ensure_future(_feed(process, streams, close=True))] if wanted.stdin else []
@@ -159,6 +163,8 @@ async def attach(record: ContainerRecord, run: ContainerRun, wanted: Wanted, str
     leaving = asyncio.ensure_future(streams.closed.wait())
     try:
         await asyncio.wait((*ends, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not ends[0].done() and not leaving.done():
+            await asyncio.wait((ends[0], leaving), timeout=LINGER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if any(end.done() for end in ends):
             outbox.end()
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import WSMsgType, web
 
-from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
+from kaito.embedded.kubelet.pods.records import ContainerRecord
 from kaito.embedded.kubelet.pods.worker import PodWorker
 from kaito.embedded.kubelet.processes.runner import ProcessRunner
 from kaito.embedded.kubelet.streaming import forwarding
 from kaito.embedded.kubelet.streaming.channels import PROTOCOLS, SpdyStreams, Streams, Wanted, WebSocketStreams
-from kaito.embedded.kubelet.streaming.executing import attach, execute
+from kaito.embedded.kubelet.streaming.executing import attach, execute, failure
 from kaito.embedded.kubelet.streaming.spdy import SpdyError, SpdySession
 from kaito.embedded.kubelet.streaming.upgrading import Handled, upgraded
 
@@ -39,9 +39,11 @@ class StreamHandlers:
 
     async def exec(self, request: web.Request) -> web.StreamResponse:
         """Run a command in a running container."""
-        worker, record = self._find_container(request)
+        _, record = self._find_container(request)
         wanted = _wanted(request)
-        run = _running(worker, record)
+        if record.run is None or not record.running:
+            return await self._no_container(request, wanted, record)
+        run = record.run
         command = request.query.getall("command", [])
         if not command:
             raise web.HTTPBadRequest(text="you must specify a command")
@@ -51,13 +53,20 @@ class StreamHandlers:
 
     async def attach(self, request: web.Request) -> web.StreamResponse:
         """Join the client to a container's process."""
-        worker, record = self._find_container(request)
+        _, record = self._find_container(request)
         wanted = _wanted(request)
         run = record.run
         if run is None or (run.ended.is_set() and run.attached):
-            _running(worker, record)
-            raise AssertionError("unreachable")
+            return await self._no_container(request, wanted, record)
         return await self._stream(request, wanted, lambda streams: attach(record, run, wanted, streams))
+
+    async def _no_container(self, request: web.Request, wanted: Wanted, record: ContainerRecord) -> web.StreamResponse:
+        """What a client is told about a container that does not run, in the words of kubelet and API server."""
+        text = f'container not found ("{record.name}")'
+        if not _asks_for(request, "websocket"):
+            raise web.HTTPInternalServerError(text=text)
+        status = failure(f"unable to upgrade connection: {text}")
+        return await self._stream(request, wanted, lambda streams: streams.finish(status))
 
     async def port_forward(self, request: web.Request) -> web.StreamResponse:
         """Carry connections to ports of the pod."""
@@ -126,12 +135,6 @@ class StreamHandlers:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
         return Handled()
-
-
-def _running(worker: PodWorker, record: ContainerRecord) -> ContainerRun:
-    if record.run is None or not record.running:
-        raise web.HTTPBadRequest(text=f'container "{record.name}" in pod "{worker.name}" is not running')
-    return record.run
 
 
 def _wanted(request: web.Request) -> Wanted:
