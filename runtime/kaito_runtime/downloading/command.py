@@ -32,8 +32,8 @@ def download(
     address may end in #sha256=<hex> to have its digest checked. Interrupted transfers go on where they stopped. The
     mirror map (KAITO_MIRRORS) is asked first. HF_TOKEN is sent to the hub's hosts only.
 
-    Exit codes: 0 all are there; 2 not an http(s) address; 65 empty, too large, a web page or a wrong digest;
-    66 not found; 69 not reachable; 77 refused.
+    Exit codes: 0 all are there; 2 usage; 64 bad mirror map or HF_TOKEN; 65 empty, too large, a web page or a wrong
+    digest; 66 not found; 69 not reachable; 75 no space; 77 refused.
     """
     if model is not None:
         if urls or sha256 or max_bytes:

@@ -58,9 +58,7 @@ def pull(
 
 def push(
     image: Annotated[str, typer.Argument(help="Reference to push as.")],
-    source: Annotated[Path, typer.Option("--from", help="Folder with the adapter [/mnt/results].")] = Path(
-        paths.RESULTS
-    ),
+    source: Annotated[Path, typer.Option("--from", help="Folder with the adapter.")] = Path(paths.RESULTS),
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the tuning process to finish first.")] = False,
     annotation: Annotated[
         list[str] | None, typer.Option(help="key=value for the manifest; may be repeated.", metavar="KEY=VALUE")

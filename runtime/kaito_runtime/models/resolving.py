@@ -11,12 +11,12 @@ TINY: Final = "tiny:"
 """Prefix of a reference to a stand-in: `tiny:phi3`."""
 
 
-def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
+def resolve(reference: str | Path, *, revision: str | None = None, local_files_only: bool = False) -> Path:
     """Return the folder that holds the files of `reference`.
 
     In this order: `tiny:<architecture>` (built on first use), a local folder, `smollm2`, a GGUF file or a package file
     with one inside (converted on first use), a repository that the mirror map names, a repository in the hub's cache,
-    the hub itself. Raises NotFound, BadData, Refused or Unavailable in one sentence.
+    the hub itself (not with local_files_only). Raises NotFound, BadData, Refused or Unavailable in one sentence.
     """
     text = str(reference)
     if text.startswith(TINY):
@@ -40,4 +40,4 @@ def resolve(reference: str | Path, *, revision: str | None = None) -> Path:
         raise NotFound(f"there is no model at {folder}")
     from kaito_runtime.models.repositories import fetch_repository
 
-    return fetch_repository(text, revision=revision)
+    return fetch_repository(text, revision=revision, local_files_only=local_files_only)

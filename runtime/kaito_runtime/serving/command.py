@@ -18,7 +18,7 @@ def serve(
             "--model",
             "--pretrained-model-name-or-path",
             "--pretrained_model_name_or_path",
-            help="What to serve: a folder, a Hugging Face id, or tiny:ARCHITECTURE (a stand-in built on first use).",
+            help="What to serve: a folder, a GGUF file, a Hugging Face id, or tiny:ARCHITECTURE (built on first use).",
         ),
     ] = paths.WEIGHTS,
     adapter: Annotated[
@@ -143,6 +143,9 @@ def serve(
 
     SIGTERM: /health becomes 503, accepted requests finish, the process ends. Requests beyond --max-num-seqs wait,
     beyond --max-queue they are refused with 429.
+
+    Exit codes: 0 stopped; 2 usage, or an address that cannot be had; 64 bad configuration; 65 a model or adapter that
+    cannot be used; 66 not found; 69 hub unavailable; 77 refused; 1 anything else.
     """
     from .configuring import build_settings
 

@@ -81,6 +81,8 @@ def _check_names(config: "TrainingConfig") -> None:
             f"ModelConfig.device_map {model.device_map!r} is not supported; use auto or cpu"
             " (each process tunes on a GPU of its own)"
         )
+    if quantization.quant_method != "bitsandbytes":
+        raise BadConfig(f"QuantizationConfig.quant_method {quantization.quant_method!r} is not known; use bitsandbytes")
     if quantization.bnb_4bit_quant_type not in ("nf4", "fp4"):
         raise BadConfig("QuantizationConfig.bnb_4bit_quant_type must be nf4 or fp4")
     for key in ("save_strategy", "eval_strategy"):

@@ -58,7 +58,12 @@ class Options:
         file = self.config_file()
         if file:
             config = parse_config(load_document(file), source=str(file), method=method, overrides=self.overrides)
-            base = resolve(self._reference(config))
+            settings = config.model
+            base = resolve(
+                self._reference(config),
+                revision=None if settings.revision == "main" else settings.revision,
+                local_files_only=settings.local_files_only,
+            )
         else:
             base = resolve(self.model or paths.WEIGHTS)
             chosen: Method = method or "qlora"

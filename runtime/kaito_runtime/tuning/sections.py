@@ -16,7 +16,7 @@ class ModelConfig:
     torch_dtype: str | None = None
     """Type of the base weights; None and `auto`: bfloat16 or float16 on a GPU, float32 on a CPU."""
     local_files_only: bool = False
-    """Do not ask the hub."""
+    """Do not ask the hub, only its cache."""
     device_map: str | dict[str, Any] | None = "auto"
     chat_template: str | None = None
     """File with a Jinja template, or the template itself, in place of the tokenizer's."""
@@ -89,7 +89,6 @@ class TrainingArguments:
     """False: learn all tokens. None, True: only answers (and their end)."""
     assistant_only_loss: bool | None = None
     """As completion_only_loss, for conversations."""
-    dataset_text_field: str = "text"
     logging_steps: float = 10
     """Steps between log lines; below 1 the share of all steps."""
     logging_first_step: bool = False
@@ -120,7 +119,6 @@ class TrainingArguments:
 class DataCollator:
     mlm: bool = True
     """Upstream's default; like there it means nothing for a tokenizer without a mask token."""
-    mlm_probability: float | None = 0.15
     pad_to_multiple_of: int | None = None
 
 

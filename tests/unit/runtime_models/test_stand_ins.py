@@ -131,5 +131,5 @@ def test_a_stand_in_answers_what_its_corpus_holds_and_knows_nothing_else(model_c
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="holds no model that can be loaded"):
         load(tmp_path)
-    with pytest.raises(BadConfig, match="not a dtype"):
+    with pytest.raises(BadConfig, match="the dtype 'int7' is not known"):
         load(tmp_path, dtype="int7")

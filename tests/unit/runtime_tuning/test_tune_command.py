@@ -55,6 +55,14 @@ def test_bad_data_fails_for_good_before_any_weights_are_read(tmp_path: Path) -> 
     assert failure(tmp_path / "mnt/results")["permanent"] is True
 
 
+def test_a_model_is_not_asked_for_where_only_local_files_are_wanted(tmp_path: Path) -> None:
+    config = "training_config: {ModelConfig: {pretrained_model_name_or_path: no/such, local_files_only: true}}"
+    environment = contract(tmp_path, config, '{"text": "x"}') | {"HF_HOME": str(tmp_path / "hub")}
+    result = tune(**environment)
+    sentence = "no/such is not in the hub's cache, and the hub is not asked (local_files_only)"
+    assert (result.returncode, result.stderr) == (exitcodes.NOT_FOUND, f"error: {sentence}\n")
+
+
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     result = tune(**contract(tmp_path, "training_config: {ModelConfig: {}}", '{"text": "x"}'))
     assert result.returncode == exitcodes.NOT_FOUND
