@@ -120,6 +120,19 @@ async def test_a_stream_ends_with_usage_when_asked(client: httpx.AsyncClient) ->
     assert all(chunk["usage"] is None for chunk in chunks[:-1])
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/chat/completions", {"messages": USER}), ("/v1/completions", {"prompt": "x"})]
+)
+async def test_every_chunk_has_the_usage_so_far_when_asked(
+    client: httpx.AsyncClient, path: str, body: dict[str, Any]
+) -> None:
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    response = await client.post(path, json={**body, "stream": True, "stream_options": options})
+    counts = [chunk["usage"]["completion_tokens"] for chunk in read_events(response.text)]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (1, 15)
+
+
 async def test_several_streamed_answers_are_told_apart_by_index(client: httpx.AsyncClient) -> None:
     chunks = read_events((await ask(client, stream=True, n=2)).text)
     for index in (0, 1):

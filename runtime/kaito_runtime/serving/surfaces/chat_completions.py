@@ -20,7 +20,7 @@ from ..request_ids import request_id
 from ..serving_state import ServingState
 from .events import DONE, event
 from .messages import Message, render_prompt
-from .sampling_fields import SamplingFields, fit_tokens, usage
+from .sampling_fields import SamplingFields, StreamedUsage, fit_tokens, usage
 
 
 class ResponseFormat(BaseModel):
@@ -106,7 +106,7 @@ def routes(state: ServingState) -> APIRouter:
         ]
         head = {"id": name, "created": int(time.time()), "model": model}
         if body.stream:
-            chunks = _chunks(engine, requests, head, with_usage=body.wants_usage)
+            chunks = _chunks(engine, requests, head, body.streamed_usage(len(prompt)))
             return await EventStream.begin(request, chunks)
         answers = await unless_gone(request, collect_all(engine, requests))
         choices = [
@@ -125,21 +125,20 @@ def routes(state: ServingState) -> APIRouter:
 
 
 async def _chunks(
-    engine: Engine, requests: Sequence[GenerationRequest], head: dict[str, Any], *, with_usage: bool
+    engine: Engine, requests: Sequence[GenerationRequest], head: dict[str, Any], counted: StreamedUsage
 ) -> AsyncGenerator[bytes]:
     """The events of a streamed answer; the first comes with the first token, so a refusal can still be a status."""
     head = {**head, "object": "chat.completion.chunk", "system_fingerprint": ""}
 
     def chunk(index: int, delta: dict[str, str], reason: str | None, logprobs: Any = None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
-        return event({**head, "choices": [choice], **({"usage": None} if with_usage else {})})
+        return event({**head, "choices": [choice], **counted.beside_choices()})
 
     started: set[int] = set()
-    tokens = 0
     try:
         async with aclosing(merge(engine, requests)) as pieces:
             async for index, piece in pieces:
-                tokens += piece.tokens
+                counted.tokens += piece.tokens
                 if index not in started:
                     started.add(index)
                     yield chunk(index, {"role": "assistant", "content": ""}, None)
@@ -154,8 +153,8 @@ async def _chunks(
             raise
         yield event(as_problem(error).openai_body())
         return
-    if with_usage:
-        yield event({**head, "choices": [], "usage": usage(len(requests[0].prompt), tokens)})
+    if (last := counted.last_chunk()) is not None:
+        yield event({**head, **last})
     yield DONE
 
 

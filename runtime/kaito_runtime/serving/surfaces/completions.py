@@ -20,7 +20,7 @@ from ..request_ids import request_id
 from ..serving_state import ServingState
 from .events import DONE, event
 from .messages import encode
-from .sampling_fields import SamplingFields, TokenId, fit_tokens, usage
+from .sampling_fields import SamplingFields, StreamedUsage, TokenId, fit_tokens, usage
 
 DEFAULT_TOKENS = 16
 """OpenAI's default for this endpoint."""
@@ -92,7 +92,7 @@ def routes(state: ServingState) -> APIRouter:
         head = {"id": name, "object": "text_completion", "created": int(time.time()), "model": model}
         prompt_tokens = sum(len(r.prompt) for r in requests[:: body.n or 1])
         if body.stream:
-            chunks = _chunks(engine, requests, shown, head, prompt_tokens if body.wants_usage else None)
+            chunks = _chunks(engine, requests, shown, head, body.streamed_usage(prompt_tokens))
             return await EventStream.begin(request, chunks)
         answers = await unless_gone(request, collect_all(engine, requests))
         choices = [
@@ -130,20 +130,19 @@ async def _chunks(
     requests: Sequence[GenerationRequest],
     shown: Sequence[str],
     head: dict[str, Any],
-    usage_for: int | None,
+    counted: StreamedUsage,
 ) -> AsyncGenerator[bytes]:
-    """The events of a streamed answer. `usage_for`: the prompts' tokens when usage is asked for."""
+    """The events of a streamed answer. `shown`: what is echoed before each."""
 
     def chunk(index: int, text: str, reason: str | None, logprobs: Any = None) -> bytes:
         choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason}
-        return event({**head, "choices": [choice], **({} if usage_for is None else {"usage": None})})
+        return event({**head, "choices": [choice], **counted.beside_choices()})
 
     offsets: dict[int, int] = {}
-    tokens = 0
     try:
         async with aclosing(merge(engine, requests)) as pieces:
             async for index, piece in pieces:
-                tokens += piece.tokens
+                counted.tokens += piece.tokens
                 text = piece.text if index in offsets else shown[index] + piece.text
                 place = offsets.get(index, 0)
                 offsets[index] = place + len(text)
@@ -155,8 +154,8 @@ async def _chunks(
             raise
         yield event(as_problem(error).openai_body())
         return
-    if usage_for is not None:
-        yield event({**head, "choices": [], "usage": usage(usage_for, tokens)})
+    if (last := counted.last_chunk()) is not None:
+        yield event({**head, **last})
     yield DONE
 
 

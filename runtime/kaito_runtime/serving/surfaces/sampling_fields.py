@@ -19,7 +19,9 @@ TokenId = Annotated[int, Field(ge=0)]
 class StreamOptions(RequestBody):
     include_usage: bool = False
     continuous_usage_stats: bool = False
+    """vLLM's addition: usage so far with every chunk; needs `include_usage`."""
     include_obfuscation: bool = False
+    """Accepted for compatibility; it changes nothing here."""
 
 
 class SamplingFields(RequestBody):
@@ -98,9 +100,9 @@ class SamplingFields(RequestBody):
         limited = (self.top_p or 1.0) < 1.0 or (self.top_k or 0) > 0 or bool(self.min_p)
         return limited or self.seed is not None or (self.n or 1) > 1
 
-    @property
-    def wants_usage(self) -> bool:
-        return self.stream_options is not None and self.stream_options.include_usage
+    def streamed_usage(self, prompt: int) -> StreamedUsage:
+        """What this request's stream tells of its tokens; `prompt`: those of all prompts."""
+        return StreamedUsage(prompt, self.stream_options or StreamOptions())
 
     def check_stream_options(self) -> None:
         if self.stream_options is not None and not self.stream:
@@ -122,6 +124,24 @@ def fit_tokens(engine: Engine, prompt: int, asked: int | None, default: int) -> 
         return asked
     room = engine.context_length - prompt
     return min(default, room) if room > 0 else None
+
+
+class StreamedUsage:
+    """Counts a stream's tokens, and makes what its chunks say of them."""
+
+    def __init__(self, prompt: int, options: StreamOptions) -> None:
+        self._prompt = prompt
+        self._told = options.include_usage
+        self._always = options.include_usage and options.continuous_usage_stats
+        self.tokens = 0
+
+    def beside_choices(self) -> dict[str, Any]:
+        """The field of a chunk with choices: left out, null, or the usage so far."""
+        return {"usage": usage(self._prompt, self.tokens) if self._always else None} if self._told else {}
+
+    def last_chunk(self) -> dict[str, Any] | None:
+        """The fields of the chunk before the end; None where usage is not asked for."""
+        return {"choices": [], "usage": usage(self._prompt, self.tokens)} if self._told else None
 
 
 def usage(prompt: int, completion: int) -> dict[str, int]:
