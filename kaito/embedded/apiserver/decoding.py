@@ -53,13 +53,20 @@ def check_types(resource: Resource, body: Object, raw: bytes) -> Object:
     kind = kind if isinstance(kind, str) and kind else wanted_kind
     if (version, kind) != (wanted_version, wanted_kind):
         short = version.rpartition("/")[2]
-        if find_kind(version, kind) is None:
+        if not _is_registered(version, kind):
             why = f'no kind "{kind}" is registered for version "{version}" {_SCHEME}'
         else:
             internal = wanted_version.rpartition("/")[0].split(".")[0] or "core"
             why = f"converting ({short}.{kind}) to ({internal}.{wanted_kind}): unknown conversion"
         raise bad_request(f'{kind} in version "{short}" cannot be handled as a {wanted_kind}: {why}')
     return {**body, "apiVersion": version, "kind": kind}
+
+
+def _is_registered(version: str, kind: str) -> bool:
+    """Whether the real server knows the kind: of objects, of their lists, or Status, which is in every version."""
+    if kind == "Status":
+        return True
+    return find_kind(version, kind) is not None or find_kind(version, kind.removesuffix("List")) is not None
 
 
 def _name(body: Object) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from kaito.embedded.apiserver.answering import send
 from kaito.embedded.apiserver.authenticating import Authenticator
 from kaito.embedded.apiserver.authorizing import Attributes, Authorizer
 from kaito.embedded.apiserver.bodies import read_object
@@ -15,9 +14,10 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import decode
 from kaito.embedded.apiserver.errors import Cause, GroupResource, bad_request, invalid
 from kaito.embedded.apiserver.identity import User
+from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource
-from kaito.embedded.apiserver.store import Object
+from kaito.embedded.apiserver.store import Entry, Object, ObjectKey
 from kaito.embedded.apiserver.tokens import ISSUER, InvalidToken, TokenIssuer
 from kaito.embedded.apiserver.write_options import write_options
 from kaito.embedded.apiserver.writing import ensure_namespace, timestamp
@@ -38,14 +38,17 @@ REVIEWS = frozenset(
 class Reviews:
     """Answers what is asked with a POST; nothing is stored."""
 
-    def __init__(self, authorizer: Authorizer, authenticator: Authenticator, issuer: TokenIssuer, clock: Clock) -> None:
+    def __init__(
+        self, reader: Reader, authorizer: Authorizer, authenticator: Authenticator, issuer: TokenIssuer, clock: Clock
+    ) -> None:
+        self._reader = reader
         self._clock = clock
         self._authorizer = authorizer
         self._authenticator = authenticator
         self._issuer = issuer
 
     async def answer(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
-        form = choose(call.accept, ("object",))
+        form = choose(call.accept, ("object", "partial"))
         options = write_options(call.query, call.headers, "CreateOptions")
         body, raw = await read_object(call, resource.kind.kind)
         obj = decode(resource, body, raw, options.validation, call)
@@ -69,7 +72,10 @@ class Reviews:
                 status = self._token(spec)
             case _:
                 status = self._access(resource, call.user, obj, spec)
-        return await send(call, orjson.dumps({**obj, "status": status}), status=201, form=form)
+        bare = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+        bare["status"] = status
+        entry = Entry(ObjectKey(namespace, ""), 0, bare, orjson.dumps(bare))
+        return await self._reader.show(call, resource, entry, status=201, form=form)
 
     def _track(self, resource: Resource, obj: Object, manager: str) -> None:
         now = timestamp(self._clock.now())

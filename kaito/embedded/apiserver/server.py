@@ -131,7 +131,7 @@ class ApiServer:
             writes=writes,
             removing=Removing(reader, deleter),
             subresources=subresources,
-            reviews=Reviews(self._authorizer, self._authenticator, self._issuer, clock),
+            reviews=Reviews(reader, self._authorizer, self._authenticator, self._issuer, clock),
             discovery=Discovery(self.registry),
             openapi=OpenApi(self.registry),
             health=Health(lambda: not self._failed),

@@ -92,9 +92,12 @@ class Writer:
                 return Written(self._put(resource, key, draft, dry_run=options.dry_run), created=True)
             if generated and attempt < _GENERATE_TRIES - 1:
                 continue
+            taken_name = already_exists(resource.group_resource, key.name)
             if metadata.get("generateName"):  # also where it was not asked for: there was a name
-                raise name_generation_failed(resource.group_resource, key.name)
-            raise already_exists(resource.group_resource, key.name)
+                taken_name = name_generation_failed(resource.group_resource, key.name)
+            if taken.object["metadata"].get("deletionTimestamp"):
+                taken_name.message = f"object is being deleted: {taken_name.message}"
+            raise taken_name
         raise AssertionError("unreachable")
 
     @staticmethod

@@ -40,7 +40,7 @@ def validate_object_meta(
     elif namespace:
         causes.append(forbidden(f"{path}.namespace", "not allowed on this type"))
     causes += check_free_parts(metadata, path)
-    return causes + (_check_standard_finalizers(metadata, path) if standard else [])
+    return causes + (check_standard_finalizers(metadata, path) if standard else [])
 
 
 def check_free_parts(metadata: Json, path: str) -> list[Cause]:
@@ -113,7 +113,7 @@ def check_finalizers(finalizers: list[str], path: str) -> list[Cause]:
     return causes
 
 
-def _check_standard_finalizers(metadata: Json, path: str) -> list[Cause]:
+def check_standard_finalizers(metadata: Json, path: str) -> list[Cause]:
     detail = "name is neither a standard finalizer name nor is it fully qualified"
     return [
         invalid(f"{path}.finalizers[{index}]", finalizer, detail)
@@ -139,8 +139,9 @@ def validate_object_meta_update(new: Json, old: Json, *, standard: bool = False)
         # Finalizers can only be removed from an object that is going away.
         added = [f for f in metadata.get("finalizers") or [] if f not in (known.get("finalizers") or [])]
         if added:
-            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {added!r}"
-            causes.append(forbidden("metadata.finalizers", detail.replace("'", '"')))
+            listed = ", ".join(f'"{finalizer}"' for finalizer in added)
+            detail = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            causes.append(forbidden("metadata.finalizers", f"{detail}[]string{{{listed}}}"))
     for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"):
         if (metadata.get(field) or None) != (known.get(field) or None):
             causes.append(invalid(f"metadata.{field}", metadata.get(field), names.IMMUTABLE))
@@ -155,7 +156,7 @@ def validate_object_meta_update(new: Json, old: Json, *, standard: bool = False)
     causes += check_labels(metadata.get("labels") or {}, "metadata.labels")
     causes += check_annotations(metadata.get("annotations") or {}, "metadata.annotations")
     causes += check_owners(metadata.get("ownerReferences") or [], "metadata.ownerReferences")
-    return causes + (_check_standard_finalizers(metadata, "metadata") if standard else [])
+    return causes + (check_standard_finalizers(metadata, "metadata") if standard else [])
 
 
 UNCONDITIONAL: Final = "must be specified for an update"

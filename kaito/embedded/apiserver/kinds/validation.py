@@ -19,6 +19,7 @@ from kaito.embedded.apiserver.kinds.validating import (
     jobs,
     limits,
     networking,
+    pod_subresources,
     pods,
     services,
     signing,
@@ -138,6 +139,15 @@ def _whole(kind: Kind, obj: Json, rules: MetadataRules) -> list[Cause]:
     return validate_object_meta(obj, namespaced=kind.namespaced, check=check, standard=rules.standard)
 
 
+SUBRESOURCE: Final[dict[tuple[str, str, str], Callable[[Json, Json], list[Cause]]]] = {
+    ("", "Namespace", "finalize"): lambda new, old: cluster.check_namespace_finalizers(new),
+    ("", "Pod", "ephemeralcontainers"): lambda new, old: (
+        pods.check_pod(new) + pod_subresources.check_ephemeral_update(new, old)
+    ),
+    ("", "Pod", "resize"): lambda new, old: pods.check_pod(new) + pod_subresources.check_resize(new, old),
+}
+
+
 def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> list[Cause]:
     """Everything wrong with an update; duplicates are the real server's (it validates metadata in several places)."""
     rules, place = metadata_rules(kind, subresource), (kind.group, kind.kind)
@@ -149,7 +159,10 @@ def validate_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> 
     elif subresource not in ("", "scale"):
         for _ in range(rules.wholes):
             causes += _whole(kind, new, rules)
-        return causes + (statuses.check_status(kind, new, old) if subresource == "status" else [])
+        if subresource == "status":
+            return causes + statuses.check_status(kind, new, old)
+        check = SUBRESOURCE.get((*place, subresource))
+        return causes + (check(new, old) if check is not None else [])
     create, update = CREATE.get(place), UPDATE.get(place)
     for _ in range(rules.wholes):
         causes += _whole(kind, new, rules)

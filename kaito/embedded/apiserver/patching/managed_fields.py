@@ -147,7 +147,7 @@ def reset_fields(group: str, kind: str, subresource: str, *, has_status: bool, i
         if is_custom:
             return frozenset({("f:spec",), ("f:metadata", "f:labels"), ("f:metadata", "f:annotations")})
         return frozenset({("f:spec",)}) | STATUS_RESETS.get((group, kind), EMPTY)
-    return EMPTY
+    return frozenset({("f:status",)}) if subresource == "finalize" else EMPTY
 
 
 METADATA: Final[FieldSet] = frozenset({("f:metadata",)})

@@ -8,6 +8,7 @@ from kaito.embedded.apiserver.kinds import names
 from kaito.embedded.apiserver.kinds.causes import duplicate, forbidden, invalid, invalid_each, required
 from kaito.embedded.apiserver.kinds.internal import internal
 from kaito.embedded.apiserver.kinds.model import Cause
+from kaito.embedded.apiserver.kinds.object_meta import check_standard_finalizers
 from kaito.embedded.apiserver.kinds.validating.resources import check_requirements
 from kaito.embedded.apiserver.kinds.validating.scheduling import check_taints, check_tolerations
 from kaito.embedded.apiserver.kinds.validating.selectors import check_labels, not_negative
@@ -34,6 +35,15 @@ def check_node_update(new: Json, old: Json) -> list[Cause]:
         detail = 'node updates may not change providerID except from "" to valid'
         causes.append(forbidden("spec.providerID", detail))
     return causes + check_node(new)
+
+
+def check_namespace_finalizers(namespace: Json) -> list[Cause]:
+    """ValidateNamespaceFinalizeUpdate."""
+    spec = namespace.get("spec") or {}
+    causes: list[Cause] = []
+    for index, finalizer in enumerate(spec.get("finalizers") or ()):
+        causes += invalid_each(f"spec.finalizers[{index}]", finalizer, names.qualified_name(finalizer))
+    return causes + check_standard_finalizers(spec, "spec")
 
 
 def check_namespace_status(namespace: Json) -> list[Cause]:

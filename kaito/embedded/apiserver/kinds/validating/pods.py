@@ -21,6 +21,7 @@ from kaito.embedded.apiserver.kinds.validating.containers import (
     check_init_containers,
     check_seccomp,
 )
+from kaito.embedded.apiserver.kinds.validating.pod_subresources import check_ephemeral_containers
 from kaito.embedded.apiserver.kinds.validating.scheduling import check_affinity, check_spread, check_tolerations
 from kaito.embedded.apiserver.kinds.validating.selectors import check_labels
 from kaito.embedded.apiserver.kinds.validating.volumes import check_volumes
@@ -49,6 +50,7 @@ def check_pod_spec(spec: Json, path: str) -> list[Cause]:
     causes += check_init_containers(
         init, main, f"{path}.initContainers", volumes, grace=grace, host_network=host_network
     )
+    causes += check_ephemeral_containers(spec, f"{path}.ephemeralContainers", volumes)
     policy = spec.get("restartPolicy", "")
     if policy not in RESTART_POLICIES:
         field = f"{path}.restartPolicy"
@@ -171,6 +173,8 @@ def check_pod_create(pod: Json) -> list[Cause]:
     causes = check_pod(pod)
     if (pod.get("spec") or {}).get("ephemeralContainers"):
         causes.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if (pod.get("spec") or {}).get("nodeName") and (pod.get("spec") or {}).get("schedulingGates"):
+        causes.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
     return causes
 
 
