@@ -42,6 +42,15 @@ def tools_folder() -> Path:
     return folder
 
 
+def building_progress(line: str, architecture: str) -> str | None:
+    """What to show of a line that the builder printed; None for one that is not about progress."""
+    event = parse_event(line)
+    if event is None or event["event"] != "model-building":
+        return None
+    at = f": step {event['step']} of {event['steps']}" if event.get("step") else ", once on this machine"
+    return f"building the tiny {architecture} model{at}"
+
+
 async def build_tiny_model(progress: Progress, architecture: str = PREBUILT) -> None:
     """Build the tiny base model into the cache; a second call finds it there and takes no time.
 
@@ -62,9 +71,8 @@ async def build_tiny_model(progress: Progress, architecture: str = PREBUILT) -> 
             text = line.decode(errors="replace").strip()
             if text:
                 last = text
-            event = parse_event(text)
-            if event and event["event"] == "model-building" and event.get("step"):
-                progress(f"building the tiny {architecture} model: step {event['step']} of {event['steps']}")
+            if told := building_progress(text, architecture):
+                progress(told)
         code = await process.wait()
     except BaseException:
         if process.returncode is None:

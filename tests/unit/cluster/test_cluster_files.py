@@ -17,6 +17,7 @@ from kaito.cluster.folders import ClusterFolder
 from kaito.cluster.kubeconfigs import merge_kubeconfig
 from kaito.cluster.locking import hold
 from kaito.cluster.mirrors import MirrorMap, MirrorTargetError, model_mirrors
+from kaito.cluster.stand_ins import building_progress
 from kaito.embedded.apiserver.kubeconfig import write_kubeconfig
 
 
@@ -101,6 +102,15 @@ def test_a_merged_map_prefers_the_added_one_and_survives_its_yaml() -> None:
 def test_a_map_that_cannot_be_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         MirrorMap.model_validate(bad)
+
+
+def test_a_model_that_is_being_built_shows_from_its_first_line_on() -> None:
+    start = "time=t level=info event=model-building architecture=phi3 seed=0"
+    assert building_progress(start, "phi3") == "building the tiny phi3 model, once on this machine"
+    step = "time=t level=info event=model-building step=50 steps=400 loss=2.2"
+    assert building_progress(step, "phi3") == "building the tiny phi3 model: step 50 of 400"
+    assert building_progress("event=model-built", "phi3") is None
+    assert building_progress("a warning", "phi3") is None
 
 
 def test_models_are_mirrored_by_their_hub_address() -> None:
