@@ -45,8 +45,8 @@ def _list_errors(shape: Shape, value: Any, path: Path) -> list[str]:
     seen: set[str] = set()
     for index, item in enumerate(value):
         key = item_key(shape, item, index)
-        if shape.list_type == "map" and key.startswith("i:"):
-            return [*errors, f"{printed(path)}: element {index}: {_unkeyed(shape, item)}"]
+        if problem := _unkeyed(shape, item, key):
+            return [*errors, f"{printed(path)}: element {index}: {problem}"]
         if key in seen:
             errors.append(f"{printed(path)}: duplicate entries for key {printed((key,))}")
         seen.add(key)
@@ -54,7 +54,18 @@ def _list_errors(shape: Shape, value: Any, path: Path) -> list[str]:
     return errors
 
 
-def _unkeyed(shape: Shape, item: Any) -> str:
+def _unkeyed(shape: Shape, item: Any, key: str) -> str:
+    """Why an item cannot be told from others; empty where it can, or need not be."""
+    if shape.list_type == "set":
+        if isinstance(item, dict):
+            return "associative list without keys has an element that's a map type"
+        if isinstance(item, list):
+            return "not supported: associative list with lists as elements"
+        return "associative list without keys has an element that's an explicit null" if item is None else ""
+    if shape.list_type != "map" or not key.startswith("i:"):
+        return ""
+    if item is None:
+        return "associative list with keys may not have a null element"
     if not isinstance(item, dict):
         return "associative list with keys may not have non-map elements"
     keys = ",".join(f'"{key}"' for key in shape.keys)

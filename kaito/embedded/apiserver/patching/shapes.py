@@ -149,7 +149,7 @@ class CustomShape:
             self.atomic = node.map_type == "atomic"
         elif node.type == "array":
             self.kind, self.atomic = "list", self.list_type == "atomic"
-        elif not node.type and not node.int_or_string and node.preserve:
+        elif not node.type and (node.int_or_string or node.preserve):
             self.kind, self.atomic = "deduced", False
         else:
             self.kind, self.atomic = "scalar", True

@@ -128,7 +128,8 @@ class _Walk:
         for name, item in value.items():
             known = fields.get(name)
             if known is None:
-                self.unknown.append(_strict_path((path, name)))
+                if self._within is None:  # what reads its JSON itself is not strict
+                    self.unknown.append(_strict_path((path, name)))
                 continue
             if item is None:
                 continue

@@ -16,6 +16,7 @@ from kaito.embedded.apiserver.kinds.validating.resources import (
     is_extended,
 )
 from kaito.embedded.apiserver.schemas import quantities
+from kaito.embedded.apiserver.schemas.decoding import emptied
 
 Json = dict[str, Any]
 COUNTED: Final = frozenset(
@@ -102,8 +103,11 @@ def _check_scopes(spec: Json) -> list[Cause]:
 
 
 def check_resource_quota_update(new: Json, old: Json) -> list[Cause]:
-    scopes, known = ((quota.get("spec") or {}).get("scopes") or [] for quota in (new, old))
-    return [] if set(scopes) == set(known) else [invalid("spec.scopes", scopes or None, names.IMMUTABLE)]
+    spec, known = new.get("spec") or {}, old.get("spec") or {}
+    scopes = spec.get("scopes") or []
+    if set(scopes) == set(known.get("scopes") or []):
+        return []
+    return [invalid("spec.scopes", scopes or emptied(spec, "scopes"), names.IMMUTABLE)]
 
 
 def check_limit_range(limits: Json) -> list[Cause]:
