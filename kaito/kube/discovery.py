@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from kaito.kube import resources
 from kaito.kube.client import KubeClient
 from kaito.kube.errors import NotFound
@@ -17,9 +19,10 @@ async def resource_of(client: KubeClient, api_version: str, kind: str) -> Resour
             return known
     group, _, version = api_version.rpartition("/")
     path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-    for entry in (await client.request("GET", path)).get("resources") or ():
-        if entry["kind"] == kind and "/" not in entry["name"]:
-            return Resource(group, version, entry["name"], kind, bool(entry["namespaced"]))
+    with contextlib.suppress(NotFound):  # Nor does it serve the version.
+        for entry in (await client.request("GET", path)).get("resources") or ():
+            if entry["kind"] == kind and "/" not in entry["name"]:
+                return Resource(group, version, entry["name"], kind, bool(entry["namespaced"]))
     raise NotFound(f'no matches for kind "{kind}" in version "{api_version}"', status=404, reason="NotFound")
 
 
