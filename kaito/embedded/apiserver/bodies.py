@@ -34,6 +34,14 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def load_json_or_yaml(raw: bytes) -> Any:
+    """YAML; what is JSON too is read as that: its numbers with an exponent are texts to this YAML reader."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return load_yaml(raw)
+
+
 def load_yaml(raw: bytes) -> Any:
     """The document with string keys, as JSON would have it. Raises ValueError with Go's prefix."""
     try:

@@ -18,6 +18,7 @@ from kaito.embedded.apiserver.patching.strategic import strategic_merge_patch
 from kaito.embedded.apiserver.schemas import converting, decoding
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
+from kaito.embedded.apiserver.structural.definitions import unrecognized_formats
 
 
 class BuiltinStrategy:
@@ -75,6 +76,8 @@ class BuiltinStrategy:
         return validation.validate_update(self._kind, new, known, subresource)
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
+        if self._kind.kind == "CustomResourceDefinition":
+            return unrecognized_formats(obj)
         return []
 
     def merge_patch_strategically(self, original: Object, patch: Object) -> Object | None:

@@ -18,6 +18,7 @@ from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import CauseLike, Decoded, Row, Undecodable
 from kaito.embedded.apiserver.structural.columns import PrinterColumns
 from kaito.embedded.apiserver.structural.defaulting import apply_defaults
+from kaito.embedded.apiserver.structural.numbers import with_go_numbers
 from kaito.embedded.apiserver.structural.resource import StructuralSchema
 
 
@@ -41,6 +42,7 @@ class CustomStrategy:
         self._kind = version.kind
         self.raw_schema = version.raw_schema
         self._warnings: list[str] = []
+        self._untyped: Object | None = None
         self._shape = custom_shape(version.schema.root)
         self._ownership = Ownership(version.kind, self._shape, custom=True)
 
@@ -55,6 +57,7 @@ class CustomStrategy:
             apply_defaults(schema.root, decoded.object)
         else:
             schema.default(decoded.object)
+        with_go_numbers(decoded.object)
         return Decoded(decoded.object, [*decoded.unknown, *unknown])
 
     def finish(self, obj: Object) -> None:
@@ -66,6 +69,8 @@ class CustomStrategy:
         obj["metadata"]["generation"] = 1
 
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
+        # Owners are told before what the endpoint keeps from `old` is put back.
+        self._untyped = None if self._is_typed(new) else new
         if subresource == "status":
             kept = {key: value for key, value in old.items() if key not in ("status", "metadata")}
             status, metadata = new.get("status"), new["metadata"]
@@ -108,7 +113,7 @@ class CustomStrategy:
         return obj
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
-        if not self._is_typed(new):
+        if new is self._untyped or not self._is_typed(new):
             # The real server cannot tell either who owns what in it, and forgets it.
             new["metadata"].pop("managedFields", None)
             return
@@ -122,7 +127,9 @@ class CustomStrategy:
     def apply(
         self, live: Object | None, patch: Object, *, manager: str, force: bool, time: str, subresource: str
     ) -> Object:
-        return self._ownership.apply(live, patch, manager=manager, force=force, time=time, subresource=subresource)
+        return self._ownership.apply(
+            live, with_go_numbers(patch), manager=manager, force=force, time=time, subresource=subresource
+        )
 
     def columns(self) -> list[dict[str, Any]]:
         return [asdict(column) for column in self._version.columns.columns]

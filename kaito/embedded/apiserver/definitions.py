@@ -298,8 +298,16 @@ def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str)
         conversion=None if version["name"] == storage else _conversion(spec, storage, compiled),
         custom=True,
         scale=paths,
+        deprecation=_deprecation(kind, version),
         fields=fields,
     )
+
+
+def _deprecation(kind: Kind, version: dict[str, Any]) -> str:
+    if not version.get("deprecated"):
+        return ""
+    warning: str = version.get("deprecationWarning") or f"{kind.group}/{kind.version} {kind.kind} is deprecated"
+    return warning
 
 
 def _storage_hash(group: str, version: str, kind: str) -> str:

@@ -130,6 +130,8 @@ class Dispatcher:
             raise self._no_resource(info)
         if resource.custom:
             _check_custom(info, resource)
+            if resource.deprecation:
+                call.warn(resource.deprecation)
         else:
             _check_builtin(call, resource)
         # The namespace in the path of a Namespace is its own name.

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from kaito.embedded.apiserver.bodies import go_word, load_yaml, media_type
+from kaito.embedded.apiserver.bodies import go_word, load_json_or_yaml, media_type
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import StatusError, bad_request, unsupported_media_type
 from kaito.embedded.apiserver.go_json import syntax_error
@@ -62,7 +62,7 @@ def parse(kind: str, raw: bytes, resource: Resource) -> Patch:
 def parse_apply(raw: bytes) -> Object:
     """The configuration of a server-side apply. Raises a 400."""
     try:
-        document = load_yaml(raw)
+        document = load_json_or_yaml(raw)
     except ValueError as problem:
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {problem}") from None
     if document is None:

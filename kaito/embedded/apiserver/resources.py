@@ -49,6 +49,8 @@ class Resource:
     scale: ScalePaths | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     """Selectable fields of a custom resource: name to JSON path."""
+    deprecation: str = ""
+    """What every request to a deprecated version of a custom resource is warned of."""
     go_type: str = ""
     """What the real server calls the type in errors, where it is not the usual name."""
 

@@ -29,7 +29,8 @@ KNOWN: dict[int, str] = {}
 """Seeds that differ, each with its reason, which docs/embedded.md gives too. Anything else that differs is a fault."""
 _TYPE_NAME = re.compile(r"selfType\d*")
 _SYNTAX = "Syntax error:"
-_PROPAGATION = 0.3
+_REINITIALIZING = "storage is (re)initializing"
+_PROPAGATION = 0.5
 """Seconds that the real server takes at most to serve what it has accepted."""
 
 
@@ -90,7 +91,11 @@ async def _played(session: aiohttp.ClientSession, url: str, token: str, asks: li
             await _settle(session, url, token, ask.path)
             shown.append("settled")
         else:
-            shown += await play(session, url, token, [ask])
+            answers = await play(session, url, token, [ask])
+            while _REINITIALIZING in json.dumps(answers):
+                await asyncio.sleep(_PROPAGATION)
+                answers = await play(session, url, token, [ask])
+            shown += answers
     return [_alike(json.loads(_TYPE_NAME.sub("selfType", json.dumps(answer)))) for answer in shown]
 
 
@@ -104,7 +109,10 @@ def _alike(answer: Any) -> Any:
         if isinstance(message, str) and message.startswith("failed to create typed patch"):
             lines = message.splitlines()
             undeclared = any("not declared in schema" in line for line in lines)
-            answer["message"] = [lines[0], *(["undeclared"] if undeclared else sorted(lines[1:]))]
+            start = lines[0].partition("): ")[0]
+            answer["message"] = [start, "undeclared"] if undeclared else [lines[0], *sorted(lines[1:])]
+        if "Warning" in answer:
+            answer["Warning"] = sorted(answer["Warning"].split(", 299 - "))
         return answer
     if isinstance(answer, str) and _SYNTAX in answer:
         # What the real parser says after it has recovered from its first error is not imitated.

@@ -9,6 +9,7 @@ from kaito.embedded.apiserver.kinds.causes import invalid
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.schemas.decoding import in_order
 from kaito.embedded.apiserver.structural import embedded, pruning, validation
+from kaito.embedded.apiserver.structural.defaulting import drop_nulls
 from kaito.embedded.apiserver.structural.schema import Node, compile_node
 from kaito.embedded.apiserver.structural.validation import same
 
@@ -34,16 +35,23 @@ def _check(node: Node, schema: Json, path: str) -> list[Cause]:
 
 
 def _check_default(node: Node, default: Any, path: str) -> list[Cause]:
+    """As on the real server, metadata of embedded resources loses here, in place, what it does not know."""
     causes: list[Cause] = []
     pruned = copy.deepcopy(default)
-    if isinstance(default, (dict, list)):
-        pruning.prune(node, pruned, is_resource=node.is_resource, metadata=False)
-        if not same(pruned, default):
-            causes.append(invalid(path, in_order(default), "must not have unknown fields"))
+    pruning.prune(node, pruned, is_resource=node.is_resource, metadata=False)
+    wrong = isinstance(default, (dict, list)) and not same(pruned, default)
+    pruning.coerce(node, default, is_resource=node.is_resource)
+    if wrong:
+        causes.append(invalid(path, in_order(default), "must not have unknown fields"))
     found = embedded.check(node, default, "", is_resource=node.is_resource)
-    found = found or validation.check(node, default, "")
-    for cause in found:
-        where = cause.field.removeprefix(".")
-        inside = where not in ("", "<nil>")
-        causes.append(Cause(f"{path}.{where}" if inside else path, cause.message, cause.reason))
-    return causes
+    if found:
+        return causes + [_below(path, cause, "" if cause.field.startswith("[") else ".") for cause in found]
+    checked = copy.deepcopy(default)
+    drop_nulls(node, checked)
+    return causes + [_below(path, cause, ".") for cause in validation.check(node, checked, "")]
+
+
+def _below(path: str, cause: Cause, joint: str) -> Cause:
+    where = cause.field.removeprefix(".")
+    inside = where not in ("", "<nil>")
+    return Cause(f"{path}{joint}{where}" if inside else path, cause.message, cause.reason)

@@ -9,6 +9,7 @@ from kaito.embedded.apiserver.kinds.causes import duplicate, invalid, invalid_ea
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.schemas.decoding import emptied
 from kaito.embedded.apiserver.structural.internal_schema import internal_versions
+from kaito.embedded.apiserver.structural.schema import SERVED_FORMATS
 from kaito.embedded.apiserver.structural.schema_checks import check_schema
 from kaito.embedded.apiserver.structural.schema_paths import PathError, resolve
 
@@ -25,7 +26,7 @@ def check_crd(crd: Json) -> list[Cause]:
     group, names = spec.get("group", ""), spec.get("names") or {}
     name = (crd.get("metadata") or {}).get("name", "")
     causes: list[Cause] = []
-    if name != f"{names.get('plural', '')}.{group}":
+    if name and name != f"{names.get('plural', '')}.{group}":
         causes.append(invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))
     if not group:
         causes.append(required("spec.group"))
@@ -48,6 +49,24 @@ def check_crd(crd: Json) -> list[Cause]:
     causes += _check_names(names, "spec.names")
     causes += _check_conversion(spec.get("conversion") or {})
     return causes + _check_stored(status.get("storedVersions"), spec.get("versions") or [])
+
+
+def unrecognized_formats(crd: Json) -> list[str]:
+    """Warnings of formats of texts that nobody checks."""
+    found: dict[str, None] = {}
+    for version in (crd.get("spec") or {}).get("versions") or ():
+        _collect_formats((version.get("schema") or {}).get("openAPIV3Schema") or {}, found)
+    return [f'unrecognized format "{form}"' for form in found]
+
+
+def _collect_formats(schema: Json, found: dict[str, None]) -> None:
+    form = schema.get("format")
+    if form and schema.get("type") == "string" and form not in SERVED_FORMATS:
+        found[form] = None
+    nested = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    for child in nested:
+        if isinstance(child, dict):
+            _collect_formats(child, found)
 
 
 def check_crd_update(new: Json, old: Json) -> list[Cause]:
@@ -97,7 +116,7 @@ def _check_versions(given: list[Json] | None) -> list[Cause]:
     if sum(bool(version.get("storage")) for version in versions) != 1:
         detail = "must have exactly one version marked as storage version"
         causes.append(invalid("spec.versions", internal_versions(given, shared), detail))
-    if versions:
+    if listed and listed[0]:
         causes += invalid_each("spec.version", listed[0], naming.label_1035(listed[0]))
     for index, version in enumerate(versions):
         for part in HOISTED:
@@ -126,10 +145,10 @@ def _check_part(part: str, version: Json, base: str, shared: dict[str, bool]) ->
             ]
         case _:
             fields = version.get(part) or []
-            if fields and shared["schema"] and not shared[part]:
+            if fields and (shared["schema"] or schema is None) and not shared[part]:
                 detail = "may only be set when `version.schema.openAPIV3Schema` is not included"
                 return [invalid(f"{base}.{part}", "", detail)]
-            if fields and shared[part] and not shared["schema"]:
+            if fields and shared[part] and (schema is None or not shared["schema"]):
                 return [invalid(f"{base}.{part}", "", "may only be set when validations.schema is included")]
             return _check_selectable(fields, schema, f"{base}.{part}")
 

@@ -43,6 +43,19 @@ def _prune(node: Node, value: Any, path: str, unknown: list[str], *, is_resource
             _prune(node.items, item, f"{path}[{index}]", unknown, is_resource=node.items.embedded, metadata=metadata)
 
 
+def coerce(node: Node, value: Any, *, is_resource: bool) -> None:
+    """Removes, in place, what the metadata of embedded resources does not know."""
+    if isinstance(value, dict):
+        if is_resource and "metadata" in value:
+            _prune_metadata(value, "", [])
+        for key, item in value.items():
+            if (child := node.child(key)) is not None:
+                coerce(child, item, is_resource=child.embedded)
+    elif isinstance(value, list) and node.items is not None:
+        for item in value:
+            coerce(node.items, item, is_resource=node.items.embedded)
+
+
 def _prune_metadata(holder: dict[str, Any], path: str, unknown: list[str]) -> None:
     """Embedded objects' metadata has the built-in type; a wrong one is left to validation."""
     if not isinstance(holder["metadata"], dict):

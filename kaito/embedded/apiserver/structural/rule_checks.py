@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from kaito.embedded.apiserver.kinds.causes import forbidden, invalid, not_supported, required, shown
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.structural.cel.estimates import LARGEST
-from kaito.embedded.apiserver.structural.cel.types import BOOL, STRING
+from kaito.embedded.apiserver.structural.cel.types import STRING
 from kaito.embedded.apiserver.structural.declared_types import REQUEST_BYTES, Declared, declare
 from kaito.embedded.apiserver.structural.internal_schema import internal_rule
 from kaito.embedded.apiserver.structural.rules import RuleError, compile_rule
@@ -82,21 +82,15 @@ class RuleChecks:
             compiled = compile_rule(rule["rule"], declared, optional_old_self=optional)
         except RuleError as problem:
             return [_invalid(f"{path}.rule", rule, str(problem)), *_check_transition(rule, path, place, uses_old=False)]
-        if compiled.result != BOOL:
-            wrong = _invalid(f"{path}.rule", rule, "cel expression must evaluate to a bool")
-            return [wrong, *_check_transition(rule, path, place, uses_old=False)]
         causes = self._priced("estimated rule cost", compiled.cost, often, f"{path}.rule")
         causes += _check_transition(rule, path, place, uses_old="oldSelf" in compiled.names)
         message = rule.get("messageExpression")
         if not message:
             return causes
         try:
-            compiled = compile_rule(message, declared, optional_old_self=optional)
+            compiled = compile_rule(message, declared, optional_old_self=optional, wanted=STRING)
         except RuleError as problem:
             detail = f"messageExpression {str(problem).removeprefix('program ')}"
-            return [*causes, _invalid(f"{path}.messageExpression", rule, detail)]
-        if compiled.result != STRING:
-            detail = "messageExpression must evaluate to a string"
             return [*causes, _invalid(f"{path}.messageExpression", rule, detail)]
         what = "estimated messageExpression cost"
         return causes + self._priced(what, compiled.cost, often, f"{path}.messageExpression")

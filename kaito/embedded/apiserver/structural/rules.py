@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.structural.binding import bound
-from kaito.embedded.apiserver.structural.cel.compiling import Compiled, ProgramError, compile_expression
+from kaito.embedded.apiserver.structural.cel.compiling import Compiled, ProgramError, ResultError, compile_expression
 from kaito.embedded.apiserver.structural.cel.errors import NO_SUCH_OVERLOAD, CompileError, EvaluationError
-from kaito.embedded.apiserver.structural.cel.types import optional_of
+from kaito.embedded.apiserver.structural.cel.types import BOOL, STRING, Type, optional_of
 from kaito.embedded.apiserver.structural.cel.values import NONE, Optional
 from kaito.embedded.apiserver.structural.declared_types import Declared, declare
 from kaito.embedded.apiserver.structural.schema import ABSENT, Node, Rule, member_path
@@ -21,6 +21,7 @@ PREFIXES: Final = {
     "FieldValueForbidden": "Forbidden: ",
     "FieldValueRequired": "Required value: ",
 }
+MESSAGE_TYPE: Final = "must evaluate to a string"
 LONGEST_MESSAGE: Final = 5 * 1024
 
 
@@ -42,14 +43,16 @@ class Program:
         return "oldSelf" in self.compiled.names
 
 
-def compile_rule(text: str, declared: Declared, *, optional_old_self: bool) -> Compiled:
-    """A rule or message of a schema whose type is `declared`. Raises RuleError."""
+def compile_rule(text: str, declared: Declared, *, optional_old_self: bool, wanted: Type = BOOL) -> Compiled:
+    """A rule or (`wanted` STRING) a message of a schema whose type is `declared`. Raises RuleError."""
     old = optional_of(declared.type) if optional_old_self else declared.type
     variables = {"self": declared.type, "oldSelf": old}
     try:
-        return compile_expression(text, variables, declared.objects(), declared.size_at)
+        return compile_expression(text, variables, declared.objects(), declared.size_at, wanted)
     except CompileError as problem:
         raise RuleError(f"compilation failed: {problem}") from None
+    except ResultError:
+        raise RuleError("cel expression must evaluate to a bool" if wanted == BOOL else MESSAGE_TYPE) from None
     except ProgramError as problem:
         raise RuleError(f"program instantiation failed: {problem}") from None
 
@@ -134,7 +137,8 @@ def _programs(node: Node) -> list[Program]:
         made = compile_rule(rule.rule, declared, optional_old_self=rule.optional_old_self)
         message = None
         if rule.message_expression:
-            message = compile_rule(rule.message_expression, declared, optional_old_self=rule.optional_old_self)
+            optional = rule.optional_old_self
+            message = compile_rule(rule.message_expression, declared, optional_old_self=optional, wanted=STRING)
         path = normalized(node.source, rule.field_path) if rule.field_path else ""
         found.append(Program(rule, made, message, path))
     return found

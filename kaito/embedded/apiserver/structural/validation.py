@@ -28,6 +28,8 @@ def check(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
         return []
     causes: list[Cause] = []
     _check_type(node, value, path, causes)
+    if value is None:
+        return _check_enum(node, value, path, causes)
     if node.any_of or node.one_of or node.all_of or node.negated is not None:
         _check_combinations(node, value, path, causes)
     if isinstance(value, str):
@@ -36,12 +38,18 @@ def check(node: Node, value: Any, path: str, old: Any = ABSENT) -> list[Cause]:
         _check_number(node, value, path, causes)
     elif isinstance(value, list):
         _check_list(node, value, path, causes, old)
-    if node.enum is not None and value is not None and not any(same(value, option) for option in node.enum):
+    _check_enum(node, value, path, causes)
+    if isinstance(value, dict):
+        _check_members(node, value, path, causes, old)
+    return causes
+
+
+def _check_enum(node: Node, value: Any, path: str, causes: list[Cause]) -> list[Cause]:
+    """Null is never among the options, even where it is one."""
+    if node.enum is not None and (value is None or not any(same(value, option) for option in node.enum)):
         options = ", ".join(_option(option) for option in node.enum)
         message = f"Unsupported value: {_shown(value)}: supported values: {options}"
         _merge(causes, [Cause(path or "<nil>", message, "FieldValueNotSupported")])
-    if isinstance(value, dict):
-        _check_members(node, value, path, causes, old)
     return causes
 
 
@@ -200,14 +208,9 @@ def check_lists(node: Node, value: Any, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if isinstance(value, list):
         if node.list_type == "set":
-            seen: set[str] = set()
-            for index, item in enumerate(value):
-                text = json.dumps(item, sort_keys=True)
-                if text in seen:
-                    causes.append(Cause(f"{path}[{index}]", f"Duplicate value: {_shown(item)}", "FieldValueDuplicate"))
-                seen.add(text)
+            causes += [_duplicate(f"{path}[{index}]", value[index]) for index in _repeated(value)]
         elif node.list_type == "map":
-            causes.extend(_duplicate_keys(node, value, path))
+            causes += _check_map_list(node, value, path)
         if node.items is not None:
             for index, item in enumerate(value):
                 causes.extend(check_lists(node.items, item, f"{path}[{index}]"))
@@ -220,21 +223,29 @@ def check_lists(node: Node, value: Any, path: str) -> list[Cause]:
     return causes
 
 
-def _duplicate_keys(node: Node, value: list[Any], path: str) -> list[Cause]:
-    causes, seen = [], set()
+def _check_map_list(node: Node, value: list[Any], path: str) -> list[Cause]:
     for index, item in enumerate(value):
-        if item is None:
-            continue
-        if not isinstance(item, dict):
+        if item is not None and not isinstance(item, dict):
             detail = "must be an object for an array of list-type map"
-            causes.append(Cause(f"{path}[{index}]", f"Invalid value: {_shown(item)}: {detail}"))
-            continue
-        keys = {key: item[key] for key in node.list_keys if key in item}
-        text = json.dumps(keys, sort_keys=True, separators=(",", ":"))
-        if text in seen:
-            causes.append(Cause(f"{path}[{index}]", f"Duplicate value: {text}", "FieldValueDuplicate"))
-        seen.add(text)
-    return causes
+            return [Cause(f"{path}[{index}]", f"Invalid value: {_shown(item)}: {detail}")]
+    keys = [{key: item[key] for key in node.list_keys if key in item} if item else {} for item in value]
+    return [_duplicate(f"{path}[{index}]", keys[index]) for index in _repeated(keys)]
+
+
+def _repeated(items: list[Any]) -> list[int]:
+    """Where items come up for the second time, not for the third."""
+    seen: dict[str, int] = {}
+    found = []
+    for index, item in enumerate(items):
+        text = json.dumps(item, sort_keys=True)
+        seen[text] = seen.get(text, 0) + 1
+        if seen[text] == 2:
+            found.append(index)
+    return found
+
+
+def _duplicate(path: str, value: Any) -> Cause:
+    return Cause(path, f"Duplicate value: {_shown(value)}", "FieldValueDuplicate")
 
 
 def _invalid(path: str, shown: str, rest: str, reason: str = "FieldValueInvalid") -> Cause:

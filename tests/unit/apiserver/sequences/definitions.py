@@ -310,7 +310,5 @@ def _changing(rng: random.Random, seed: int) -> list[Ask]:
         asks += [Ask("PATCH", path, {"spec": changed["spec"]}, MERGE), Ask(SETTLED, path)]
         asks += [thing.ask() for _ in range(rng.randint(2, 6))]
     if rng.random() < 0.2:
-        asks.append(
-            Ask("PATCH", f"{path}/status", {"status": {"storedVersions": rng.choice([["v1"], ["v9"], []])}}, MERGE)
-        )
+        asks.append(Ask("PATCH", f"{path}/status", {"status": {"storedVersions": rng.choice([["v1"], ["v9"]])}}, MERGE))
     return asks + _end(path)

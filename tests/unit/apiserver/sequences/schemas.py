@@ -8,7 +8,7 @@ from typing import Any
 
 Json = dict[str, Any]
 WORDS = ("a", "ab", "red", "x-1", "Bad_Value", "", "é", "10Gi", "2024-01-01", "1.5", "a.b/c", "10.0.0.1")
-NUMBERS = (0, 1, -1, 2, 3, 7, 10, 100, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 1.0, 1.5, -0.5, 1e3, 1e21, 0.1)
+NUMBERS = (0, 1, -1, 2, 3, 7, 10, 100, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 1.5, -0.5, 1e21, 0.1)
 FORMATS: dict[str, tuple[str, ...]] = {
     "date-time": ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.5+02:00", "2024-1-1", "2024-02-30T00:00:00Z"),
     "date": ("2024-01-01", "2024-13-01", "2024-02-30"),
@@ -219,7 +219,7 @@ def value(rng: random.Random, of: Json, odd: float = 0.05) -> Any:
         case "string":
             return rng.choice(FORMATS[of["format"]] if of.get("format") in FORMATS else WORDS)
         case "integer":
-            return rng.choice(NUMBERS[:14]) if rng.random() < 0.8 else rng.choice(NUMBERS)
+            return rng.choice(NUMBERS[:13]) if rng.random() < 0.8 else rng.choice(NUMBERS)
         case "number":
             return rng.choice(NUMBERS)
         case "boolean":

@@ -33,12 +33,20 @@ class Compiled:
     """The highest estimate, in units of cel-go."""
 
 
-def compile_expression(source: str, variables: Mapping[str, Type], fields: Fields, size_at: SizeOf) -> Compiled:
-    """Raises CompileError and ProgramError."""
+class ResultError(ValueError):
+    """The expression has another type than the wanted one."""
+
+
+def compile_expression(
+    source: str, variables: Mapping[str, Type], fields: Fields, size_at: SizeOf, wanted: Type | None = None
+) -> Compiled:
+    """Raises CompileError, ResultError where the result is not of the wanted type, and ProgramError."""
     tree = parsing.parse(source)
     checked = check(source, tree, variables, fields)
     if found := literals.problems(checked):
         raise CompileError(source, found)
+    if wanted is not None and checked.result != wanted:
+        raise ResultError(str(checked.result))
     _fold(checked)
     return Compiled(
         evaluating.program(checked),

@@ -62,13 +62,26 @@ def _format(node: Call, text: str, checked: Checked) -> list[Issue]:
         return [Issue(node.at, f"too many arguments supplied to string.format (expected {len(clauses)}, got {unused})")]
     found = []
     for clause, arg in zip(clauses, given.elements, strict=True):
-        kind = checked.type_of(arg)
-        if (message := formatting.unfit(clause, _name(kind))) and kind.kind not in ("dyn", "param"):
-            found.append(Issue(arg.at, f"error during formatting: {message}"))
+        for part in _leaves(arg) if clause.verb == "s" else [arg]:
+            kind = checked.type_of(part)
+            if (message := formatting.unfit(clause, _name(kind))) and kind.kind not in ("dyn", "param"):
+                found.append(Issue(part.at, f"error during formatting: {message}"))
     return found
 
 
+def _leaves(node: Node) -> list[Node]:
+    """The parts of a list or map that is written down; the node itself otherwise."""
+    match node:
+        case ListExpr():
+            return [leaf for element in node.elements for leaf in _leaves(element)]
+        case MapExpr():
+            return [leaf for key, value, _ in node.entries for part in (key, value) for leaf in _leaves(part)]
+    return [node]
+
+
 def _name(kind: Type) -> str:
+    if kind.kind in ("opaque", "object"):
+        return kind.name
     return "null_type" if kind.kind == "null" else kind.kind
 
 
