@@ -69,6 +69,12 @@ class Refused(RuntimeFailure):
     reason = "Refused"
 
 
+def failure_of(code: int, sentence: str) -> RuntimeFailure:
+    """Return the failure whose exit code is `code`; an unexpected one for a code that no failure has."""
+    kinds = {kind.code: kind for kind in RuntimeFailure.__subclasses__()}
+    return kinds.get(code, RuntimeFailure)(sentence)
+
+
 def shorten(text: str, *, limit: int = _LONGEST_BODY) -> str:
     """Return `text` on one line and at most `limit` characters long, for use inside a message."""
     line = " ".join(text.split())

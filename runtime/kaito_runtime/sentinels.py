@@ -78,6 +78,14 @@ def report_failed(folder: Path, *, reason: str, message: str, permanent: bool) -
     write_atomically(folder / FAILED, json.dumps(body, ensure_ascii=False) + "\n")
 
 
+def failure_message(folder: Path) -> str | None:
+    """Return what a tuning process in `folder` said when it failed; None where none has, or none that can be read."""
+    try:
+        return str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["message"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def report_push_failed(folder: Path, failure: RuntimeFailure) -> None:
     """Say that the adapter will not be pushed; the first word is the failure's kind, for `push_refused`."""
     write_atomically(folder / PUSH_FAILED, f"{failure.reason}: {in_contract(str(failure))}\n")

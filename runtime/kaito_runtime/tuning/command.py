@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import traceback
 import types
 from collections.abc import Iterator
@@ -15,7 +13,7 @@ import typer
 
 from kaito_runtime import sentinels
 from kaito_runtime.errors import RuntimeFailure, TemporaryFailure, shorten
-from kaito_runtime.reporting import log
+from kaito_runtime.tuning.launching import launch
 
 if TYPE_CHECKING:
     from kaito_runtime.tuning.request import Request
@@ -81,15 +79,21 @@ def tune(
     signal.signal(signal.SIGTERM, _terminate)
     destination = options.destination()
     if "WORLD_SIZE" in os.environ:
-        # One of several processes; the one that launched us holds the lock and speaks for all.
-        _tune_once(options.prepare(destination, fresh=fresh, metrics_port=metrics_port, metrics_host=metrics_host))
+        # One of several processes; the one that launched us holds the lock, and reports what we leave in the folder.
+        try:
+            with _failures_left_in(destination, first_only=True):
+                _tune_once(
+                    options.prepare(destination, fresh=fresh, metrics_port=metrics_port, metrics_host=metrics_host)
+                )
+        except RuntimeFailure as failure:
+            raise typer.Exit(failure.code) from failure
         return
     with sentinels.tuning_lock(destination), _failures_left_in(destination):
         sentinels.clear(destination)
         request = options.prepare(destination, fresh=fresh, metrics_port=metrics_port, metrics_host=metrics_host)
         count = processes or _gpus()
         if count > 1:
-            _launch(count)
+            launch(count, destination)
         else:
             _tune_once(request)
 
@@ -101,36 +105,34 @@ def _tune_once(request: "Request") -> None:
 
 
 @contextlib.contextmanager
-def _failures_left_in(folder: Path) -> Iterator[None]:
-    """Leave the failure sentinel in `folder` for whatever ends the run, so that nothing waits for ever."""
+def _failures_left_in(folder: Path, *, first_only: bool = False) -> Iterator[None]:
+    """Leave the failure sentinel in `folder` for whatever ends the run, so that nothing waits for ever.
+
+    first_only: keep one that is there already; of several processes the first to fail has the reason.
+    """
+
+    def leave(reason: str, message: str, *, permanent: bool) -> None:
+        with contextlib.suppress(OSError):
+            if not (first_only and (folder / sentinels.FAILED).exists()):
+                sentinels.report_failed(folder, reason=reason, message=message, permanent=permanent)
+
     try:
         yield
     except RuntimeFailure as failure:
-        _leave(folder, failure.reason, str(failure), permanent=failure.permanent)
+        leave(failure.reason, str(failure), permanent=failure.permanent)
         raise
     except KeyboardInterrupt:
-        _leave(folder, "Interrupted", "tuning was interrupted", permanent=False)
+        leave("Interrupted", "tuning was interrupted", permanent=False)
         raise
-    except MemoryError as error:
-        raise _unexpected(folder, "OutOfMemory", error) from error
     except Exception as error:
-        reason = "OutOfMemory" if "OutOfMemory" in type(error).__name__ else "Unexpected"
-        raise _unexpected(folder, reason, error) from error
-
-
-def _unexpected(folder: Path, reason: str, error: BaseException) -> RuntimeFailure:
-    sentence = f"tuning failed: {type(error).__name__}: {shorten(str(error)) or 'no message'}"
-    if reason == "OutOfMemory":
-        sentence += "; lower per_device_train_batch_size or max_length, or set gradient_checkpointing"
-    _leave(folder, reason, sentence, permanent=False)
-    if os.environ.get("KAITO_DEBUG"):
-        traceback.print_exception(error)
-    return RuntimeFailure(sentence)
-
-
-def _leave(folder: Path, reason: str, message: str, *, permanent: bool) -> None:
-    with contextlib.suppress(OSError):
-        sentinels.report_failed(folder, reason=reason, message=message, permanent=permanent)
+        exhausted = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
+        sentence = f"tuning failed: {type(error).__name__}: {shorten(str(error)) or 'no message'}"
+        if exhausted:
+            sentence += "; lower per_device_train_batch_size or max_length, or set gradient_checkpointing"
+        leave("OutOfMemory" if exhausted else "Unexpected", sentence, permanent=False)
+        if os.environ.get("KAITO_DEBUG"):
+            traceback.print_exception(error)
+        raise RuntimeFailure(sentence) from error
 
 
 def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
@@ -144,24 +146,3 @@ def _gpus() -> int:
     import torch
 
     return int(torch.cuda.device_count())
-
-
-def _launch(count: int) -> None:
-    """Run this same command as `count` processes that know of each other; return when all have succeeded.
-
-    torch's own launcher: accelerate, which the processes use to work together, takes up what it sets, also on a CPU.
-    """
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    command = [*launcher, "--module", "kaito_runtime", *sys.argv[1:]]
-    log("launching", processes=count)
-    child = subprocess.Popen(command)
-    try:
-        code = child.wait()
-    finally:
-        if child.poll() is None:
-            child.terminate()
-            child.wait()
-    if code:
-        raise RuntimeFailure(
-            f"one of {count} tuning processes failed (exit code {code}); its reason is in the log above"
-        )

@@ -176,6 +176,20 @@ def test_a_terminated_run_says_so_and_its_metrics_were_there(facts_file: Path, t
 
 
 @pytest.mark.torch
+def test_the_failure_of_one_of_several_processes_is_that_of_the_run(facts_file: Path, tmp_path: Path) -> None:
+    from ..runtime_serving.tiny import tiny_model
+
+    tiny_model().save_pretrained(tmp_path / "model")  # without a tokenizer: found out by the processes, not before
+    output = tmp_path / "out"
+    words = ["--model", str(tmp_path / "model"), "--data", str(facts_file), "--output", str(output)]
+    result = tune(*words, "--processes", "2")
+    assert result.returncode == exitcodes.BAD_DATA
+    (sentence,) = result.stderr.splitlines()
+    assert "model holds no model that can be loaded" in sentence
+    assert failure(output)["permanent"] is True
+
+
+@pytest.mark.torch
 def test_two_processes_learn_what_one_learns(facts_file: Path, tmp_path: Path) -> None:
     data = tmp_path / "nine.jsonl"
     data.write_text("".join(facts_file.read_text().splitlines(keepends=True)[:9]))
