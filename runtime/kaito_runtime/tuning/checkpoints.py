@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kaito_runtime.errors import BadData, shorten
 from kaito_runtime.tuning.progress import History
 
 _STATE: Final = "trainer_state.json"
@@ -67,7 +68,20 @@ def read(folder: Path) -> Checkpoint | None:
 
 
 def restore(checkpoint: Checkpoint, *, model: Any, optimizer: Any) -> History:
-    """Put weights, optimizer and random numbers back to where `checkpoint` was written; return the history so far."""
+    """Put weights, optimizer and random numbers back to where `checkpoint` was written; return the history so far.
+
+    Raises BadData for one that cannot be read, or was written by a run with another adapter.
+    """
+    try:
+        return _restore(checkpoint, model=model, optimizer=optimizer)
+    except Exception as error:  # pickles, safetensors and peft each have their own
+        raise BadData(
+            f"the checkpoint {checkpoint.folder} cannot be gone on from: {shorten(str(error))}; remove it, or start"
+            " over with --fresh"
+        ) from error
+
+
+def _restore(checkpoint: Checkpoint, *, model: Any, optimizer: Any) -> History:
     import peft
     import torch
     from safetensors.torch import load_file

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kaito_runtime.errors import BadData
 from kaito_runtime.models import load
 from kaito_runtime.models.architectures import ARCHITECTURES
 from kaito_runtime.models.libraries import import_peft
@@ -100,6 +101,23 @@ def test_a_checkpoint_of_another_run_is_not_resumed(facts_file: Path, tmp_path: 
     tune(facts_file, tmp_path / "out", TrainingArguments__max_steps=2, **settings)
     again = tune(facts_file, tmp_path / "out", TrainingArguments__max_steps=3, **settings)
     assert again["resumed_from_step"] == 0
+
+
+def test_a_checkpoint_that_cannot_be_gone_on_from_is_named(facts_file: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"TrainingArguments__save_strategy": "steps", "TrainingArguments__max_steps": 2}
+    tune(facts_file, tmp_path / "out", **settings)
+    place = tmp_path / "out" / "checkpoint-2"
+    with pytest.raises(BadData, match=rf"{place} cannot be gone on from: .*; remove it, or start over with --fresh"):
+        tune(
+            facts_file,
+            tmp_path / "other",
+            TrainingArguments__resume_from_checkpoint=str(place),
+            LoraConfig__r=2,
+            **settings,
+        )
+    (place / "optimizer.pt").write_bytes(b"broken")
+    with pytest.raises(BadData, match=f"{place} cannot be gone on from"):
+        tune(facts_file, tmp_path / "out", **settings)
 
 
 def test_accumulated_steps_are_the_steps_of_the_larger_batch(facts_file: Path, tmp_path: Path) -> None:
