@@ -184,3 +184,37 @@ async def test_conditions_lose_the_reason_and_message_that_are_no_longer_true(wo
     await world.pass_time()
     assert world.condition("Ready")["reason"] == "PodFailed"
     assert "message" not in world.condition("Ready")
+
+
+async def test_hooks_of_sidecars_run_when_the_end_begins_and_their_processes_end_in_turn(world):
+    hook = {"preStop": {"exec": {"command": ["hook"]}}}
+    sidecars = [{"restartPolicy": "Always", "lifecycle": hook}, {"restartPolicy": "Always", "lifecycle": hook}]
+    world.pod(initContainers=sidecars)
+    await world.pass_time()
+    for name in ("work", "i0", "i1"):
+        world.process(name).stubborn = True
+    await world.delete(grace=30)
+    hooks = [process for process in world.runner.started if process.spec.argv[0] == "hook"]
+    assert len(hooks) == 2
+    assert world.process("work").signals == [signal.SIGTERM]
+    for process in hooks:
+        process.exit(0)
+    await world.pass_time(1)
+    assert world.process("i1").signals == []
+    for ended, following in (("work", "i1"), ("i1", "i0")):
+        world.process(ended).exit(0)
+        await world.pass_time()
+        assert world.process(following).signals == [signal.SIGTERM]
+
+
+async def test_sidecars_get_two_seconds_when_the_main_container_used_up_the_time(world):
+    world.pod(initContainers=[{"restartPolicy": "Always"}])
+    await world.pass_time()
+    for name in ("work", "i0"):
+        world.process(name).stubborn = True
+    await world.delete(grace=5)
+    await world.pass_time(6)
+    assert world.process("work").signals == [signal.SIGTERM, signal.SIGKILL]
+    assert world.process("i0").signals == [signal.SIGTERM]
+    await world.pass_time(2)
+    assert world.process("i0").signals == [signal.SIGTERM, signal.SIGKILL]

@@ -273,6 +273,9 @@ class ContainerKeeper:
             text = f"{change.kind.capitalize()} probe errored and resulted in unknown state: {change.output}"
             self._host.events.event(pod, "Warning", "Unhealthy", text, field_path=record.event_path)
             return
+        if change.warning:
+            text = f"{change.kind.capitalize()} probe warning: {change.output}"
+            self._host.events.event(pod, "Warning", "ProbeWarning", text, field_path=record.event_path)
         if not change.healthy:
             text = f"{change.kind.capitalize()} probe failed: {change.output}"
             self._host.events.event(pod, "Warning", "Unhealthy", text, field_path=record.event_path)

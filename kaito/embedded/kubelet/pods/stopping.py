@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun
@@ -58,27 +58,27 @@ async def first(*waits: Awaitable[Any]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def stop_run(record: ContainerRecord, run: ContainerRun, deadline: Deadline, hook: Hook) -> None:
-    """End one run of a container; returns when its process is gone."""
+async def stop_run(
+    record: ContainerRecord,
+    run: ContainerRun,
+    deadline: Deadline,
+    hook: Hook,
+    *,
+    after: Sequence[ContainerRun] = (),
+) -> None:
+    """End one run of a container, the hook at once and the process ``after`` others; returns when its process is gone.
+
+    Source: killContainer in pkg/kubelet/kuberuntime/kuberuntime_container.go.
+    """
     run.stopping = True
+    unhurried = deadline.left > 0
     handler = (record.spec.get("lifecycle") or {}).get("preStop")
-    if handler and deadline.left > 0 and not run.ended.is_set():
-        hooked = asyncio.Event()
-
-        async def run_hook() -> None:
-            try:
-                await hook(record, run, handler)
-            finally:
-                hooked.set()
-
-        task = asyncio.create_task(run_hook())
-        try:
-            await deadline.wait_for(hooked)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        if deadline.left < LEAST_SECONDS and not run.ended.is_set():
-            deadline = Deadline(deadline.clock, LEAST_SECONDS)
+    if handler and unhurried and not run.ended.is_set():
+        await _run_hook(record, run, deadline, hook, handler)
+    for other in after:
+        await deadline.wait_for(other.ended)
+    if unhurried and deadline.left < LEAST_SECONDS and (handler or after) and not run.ended.is_set():
+        deadline = Deadline(deadline.clock, LEAST_SECONDS)
     if deadline.left > 0:
         run.process.signal(_stop_signal(record))
         if await deadline.wait_for(run.ended):
@@ -87,15 +87,39 @@ async def stop_run(record: ContainerRecord, run: ContainerRun, deadline: Deadlin
     await run.ended.wait()
 
 
+async def _run_hook(
+    record: ContainerRecord, run: ContainerRun, deadline: Deadline, hook: Hook, handler: Mapping[str, Any]
+) -> None:
+    hooked = asyncio.Event()
+
+    async def run_hook() -> None:
+        try:
+            await hook(record, run, handler)
+        finally:
+            hooked.set()
+
+    task = asyncio.create_task(run_hook())
+    try:
+        await deadline.wait_for(hooked)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def _stop_signal(record: ContainerRecord) -> int:
     name = (record.spec.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
     return int(getattr(signal, name, signal.SIGTERM))
 
 
 async def stop_pod(records: Iterable[ContainerRecord], deadline: Deadline, hook: Hook) -> None:
-    """End all containers of a pod: first the main ones together, then sidecars from the last to the first."""
+    """End all containers of a pod: first the main ones together, then sidecars from the last to the first.
+
+    The hooks of all of them run at the beginning.
+    """
     running = [(record, record.run) for record in records if record.running and record.run is not None]
-    main = [(record, run) for record, run in running if record.kind != "sidecar"]
-    await asyncio.gather(*(stop_run(record, run, deadline, hook) for record, run in main))
+    earlier = [run for record, run in running if record.kind != "sidecar"]
+    ends = [stop_run(record, run, deadline, hook) for record, run in running if record.kind != "sidecar"]
     for record, run in reversed([(record, run) for record, run in running if record.kind == "sidecar"]):
-        await stop_run(record, run, deadline, hook)
+        ends.append(stop_run(record, run, deadline, hook, after=tuple(earlier)))
+        earlier.append(run)
+    await asyncio.gather(*ends)

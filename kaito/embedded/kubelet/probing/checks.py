@@ -24,6 +24,10 @@ class Outcome:
 
     healthy: bool
     output: str = ""
+    warning: bool = False
+    """It succeeded, with something to say."""
+    answered: bool = False
+    """An HTTP server gave an answer, whatever its status."""
     unknown: bool = False
     """The probe itself could not be made: nothing is known about the container, and nothing follows."""
 
@@ -116,9 +120,9 @@ async def _http(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip:
         return Outcome(False, f'Get "{shown}": {error or type(error).__name__}')
     if 200 <= status < 400:
         if status >= 300 and urlsplit(location).hostname not in (None, host):
-            return Outcome(True, f"Probe terminated redirects, Response body: {body}")
-        return Outcome(True, body)
-    return Outcome(False, f"HTTP probe failed with statuscode: {status}")
+            return Outcome(True, f"Probe terminated redirects, Response body: {body}", warning=True, answered=True)
+        return Outcome(True, body, answered=True)
+    return Outcome(False, f"HTTP probe failed with statuscode: {status}", answered=True)
 
 
 async def _grpc(action: Mapping[str, Any], pod_ip: str, timeout: float) -> Outcome:

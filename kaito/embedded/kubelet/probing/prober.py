@@ -25,6 +25,8 @@ class ProbeChange:
     """Whether this outcome turned the container's state (enough successes or failures in a row)."""
     unknown: bool = False
     """The probe could not be made; it counts as nothing."""
+    warning: bool = False
+    """It succeeded, with something to say."""
 
 
 class Prober:
@@ -86,8 +88,9 @@ class Prober:
             fatal = reached and not outcome.healthy and kind != "readiness"
             if reached:
                 state = outcome.healthy
-            if turned or fatal or not outcome.healthy:
-                self._report(ProbeChange(kind, outcome.healthy, outcome.output, turned or fatal))
+            if turned or fatal or not outcome.healthy or outcome.warning:
+                change = ProbeChange(kind, outcome.healthy, outcome.output, turned or fatal, warning=outcome.warning)
+                self._report(change)
             if fatal:
                 return False
             if until_healthy and state:
