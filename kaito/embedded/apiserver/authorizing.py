@@ -149,7 +149,7 @@ def _covers(rule: Rule, wanted: Attributes) -> bool:
         return False
     if wanted.path:
         return any(_path_matches(pattern, wanted.path) for pattern in rule.get("nonResourceURLs") or ())
-    if not wanted.resource or not _has(rule.get("apiGroups"), wanted.group):
+    if not _has(rule.get("apiGroups"), wanted.group):
         return False
     resources = rule.get("resources") or ()
     if not (

@@ -49,8 +49,10 @@ def load_yaml(raw: bytes) -> Any:
     except yaml.YAMLError as problem:
         text = getattr(problem, "problem", None) or str(problem).splitlines()[0]
         mark = getattr(problem, "problem_mark", None)
-        line = f"line {mark.line + 1}: " if mark is not None and mark.line else ""
-        raise ValueError(f"yaml: {line}{text}") from None
+        at = mark.line if mark is not None else 0
+        if at and isinstance(problem, yaml.scanner.ScannerError):
+            at += 1  # go-yaml counts the lines of its parser from nought
+        raise ValueError(f"yaml: line {at}: {text}" if at else f"yaml: {text}") from None
     except (TypeError, ValueError, RecursionError) as problem:
         raise ValueError(f"yaml: {problem}") from None
 
@@ -98,7 +100,7 @@ async def read_object(call: Call, kind: str) -> tuple[Object, bytes]:
     except ValueError as problem:
         raise unrecognized(kind, str(problem), raw) from None
     if loaded is None:
-        return {}, b""
+        return {}, raw
     if not isinstance(loaded, dict):
         raise unrecognized(kind, f"couldn't get version/kind; json parse error: {not_an_object(loaded)}", raw)
     _check_type(loaded, kind, raw)

@@ -44,7 +44,7 @@ def decode(token: str) -> Position:
         raise _bad("json: cannot unmarshal into Go value of type storage.continueToken")
     version, revision, start = content.get("v", ""), content.get("rv", 0), content.get("start", "")
     if version != _VERSION:
-        raise _bad(f'server does not recognize this encoded version "{version}"')
+        raise _bad(f"server does not recognize this encoded version {version}")
     if not isinstance(revision, int) or revision == 0:
         raise _bad("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
     if not isinstance(start, str) or not start:

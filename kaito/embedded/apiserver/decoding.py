@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 
-from kaito.embedded.apiserver.bodies import duplicate_fields
+from kaito.embedded.apiserver.bodies import duplicate_fields, unrecognized
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import Cause, GroupResource, bad_request, invalid
 from kaito.embedded.apiserver.kinds.builtin import find_kind
 from kaito.embedded.apiserver.kinds.raw_text import with_text
 from kaito.embedded.apiserver.resources import Resource
+from kaito.embedded.apiserver.schemas.decoding import DecodeError
+from kaito.embedded.apiserver.schemas.decoding import decode as decode_builtin
 from kaito.embedded.apiserver.store import Object
 from kaito.embedded.apiserver.strategies import Undecodable
 
@@ -29,15 +31,13 @@ def check_types(resource: Resource, body: Object, raw: bytes) -> Object:
     wanted_kind, wanted_version = resource.kind.kind, resource.api_version
     if resource.custom:
         if not isinstance(kind, str) or not kind:
-            text = raw.decode("utf-8", "replace").strip() if raw else orjson.dumps(body).decode()
-            why = f"Object 'Kind' is missing in '{text}'"
-            shown = text if len(text) <= 30 else text[:30] + " ..."
-            raise bad_request(f"the object provided is unrecognized (must be of type {wanted_kind}): {why} ({shown})")
+            sent = raw or orjson.dumps(body)
+            raise unrecognized(
+                wanted_kind, f"Object 'Kind' is missing in '{sent.decode('utf-8', 'replace').strip()}'", sent
+            )
         if not isinstance(version, str) or not version:
             raise bad_request(
-                f"Object 'apiVersion' is missing in '{raw.decode('utf-8', 'replace').strip()}'"
-                if raw
-                else "Object 'apiVersion' is missing"
+                f"the API version in the data () does not match the expected API version ({wanted_version})"
             )
         group = version.rpartition("/")[0]
         causes = []
@@ -55,11 +55,22 @@ def check_types(resource: Resource, body: Object, raw: bytes) -> Object:
         short = version.rpartition("/")[2]
         if not _is_registered(version, kind):
             why = f'no kind "{kind}" is registered for version "{version}" {_SCHEME}'
+        elif (problem := _undecodable(body, version, kind)) is not None:
+            why = problem
         else:
             internal = wanted_version.rpartition("/")[0].split(".")[0] or "core"
             why = f"converting ({short}.{kind}) to ({internal}.{wanted_kind}): unknown conversion"
         raise bad_request(f'{kind} in version "{short}" cannot be handled as a {wanted_kind}: {why}')
     return {**body, "apiVersion": version, "kind": kind}
+
+
+def _undecodable(body: Object, version: str, kind: str) -> str | None:
+    """Why the body is not even of the kind it says it is, None where it is."""
+    try:
+        decode_builtin(body, version, kind)
+    except DecodeError as problem:
+        return str(problem)
+    return None
 
 
 def _is_registered(version: str, kind: str) -> bool:
@@ -86,6 +97,9 @@ def decode(resource: Resource, body: Object, raw: bytes, validation: str, call: 
         decoded = resource.strategy.decode(obj)
     except Undecodable as problem:
         raise cannot_handle(resource, str(problem)) from None
+    if not resource.custom:  # an unknown field is skipped, not read: nobody sees it twice
+        unknown = [remark.removeprefix("unknown field ") for remark in decoded.remarks]
+        duplicates = [remark for remark in duplicates if remark.removeprefix("duplicate field ") not in unknown]
     handle_remarks(resource, [*duplicates, *decoded.remarks], validation, call)
     return decoded.object
 

@@ -48,7 +48,7 @@ class Discovery:
             if call.info.verb != "get":
                 raise method_not_allowed()
             ensure_produced(call.accept)
-        if path in ("/api", "/apis"):
+        if path in ("/api", "/apis") and call.info.path != "/apis/":
             for clause in clauses(call.accept):
                 version = clause.parameter("v")
                 if clause.parameter("as") == "APIGroupDiscoveryList" and version in ("v2", "v2beta1"):

@@ -12,6 +12,7 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.discovery import Discovery
 from kaito.embedded.apiserver.errors import (
     GroupResource,
+    bad_request,
     method_not_allowed,
     method_not_supported,
     no_such_path,
@@ -37,6 +38,8 @@ _BINDINGS = GroupResource("", "bindings")
 """A resource that is only ever asked to do something."""
 _VIEWS = frozenset(("status", "approval", "ephemeralcontainers", "resize"))
 """Subresources that read as their whole object and write part of it."""
+_CONNECTIONS = frozenset(("attach", "exec", "portforward", "proxy"))
+"""Subresources that answer whatever is behind them."""
 _DEPRECATED = {
     GroupResource("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
     GroupResource("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
@@ -185,6 +188,8 @@ def _check_custom(info: RequestInfo, resource: Resource) -> None:
     """What the handler of custom resources refuses before it looks at anything else (apiextensions' crdHandler)."""
     if bool(info.namespace) is not resource.namespaced and (info.namespace or info.verb not in ("list", "watch")):
         raise page_not_found()
+    if not info.name and info.verb in ("update", "patch"):
+        raise bad_request("name must be provided")
     if not info.subresource:
         return
     if info.subresource not in resource.subresources:
@@ -203,7 +208,10 @@ def _check_builtin(call: Call, resource: Resource) -> None:
         raise method_not_allowed()
     if method == "PATCH" and call.info.subresource != "proxy":
         check_media_type(call, resource)
-    listed = call.info.verb in ("list", "watch")
-    ensure_produced(call.accept, (*MEDIA_TYPES, *STREAM_TYPES) if listed else MEDIA_TYPES)
+    if call.info.subresource == "log":
+        ensure_produced(call.accept, ("text/plain", *MEDIA_TYPES))
+    elif call.info.subresource not in _CONNECTIONS:
+        listed = call.info.verb in ("list", "watch")
+        ensure_produced(call.accept, (*MEDIA_TYPES, *STREAM_TYPES) if listed else MEDIA_TYPES)
     if resource.group_resource in _DEPRECATED:
         call.warn(_DEPRECATED[resource.group_resource])

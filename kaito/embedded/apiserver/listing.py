@@ -189,6 +189,8 @@ def _a_list(resource: Resource) -> StatusError:
 
 
 def _no_list(resource: Resource) -> StatusError:
+    if resource.custom:
+        return StatusError(500, "", "content is not a list")
     shown = _go_type(resource, many=False)
     return StatusError(
         406,
@@ -228,7 +230,7 @@ async def _take(entries: list[Entry], wanted: Selection, limit: int) -> tuple[li
 def partial(entry: Entry, version: str) -> bytes:
     """The entry as PartialObjectMetadata."""
     head = orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}"})[:-1]
-    return head + b',"metadata":' + orjson.dumps(entry.object["metadata"]) + b"}"
+    return head + b',"metadata":' + orjson.dumps(tables.shown_metadata(entry)) + b"}"
 
 
 def included(call: Call) -> str:

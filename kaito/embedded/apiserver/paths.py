@@ -31,7 +31,8 @@ def methods(info: RequestInfo, resource: Resource) -> frozenset[str]:
     if len(info.tail) > 2 and name not in _WITH_A_PATH_BEHIND:
         return frozenset()
     below = next((sub.verbs for sub in resource.kind.subresource_table if sub.name == name), ())
-    return frozenset(method for verb, method in _BELOW.items() if verb in below)
+    handed_on = ("HEAD", "OPTIONS") if name == "proxy" and below else ()
+    return frozenset((*(method for verb, method in _BELOW.items() if verb in below), *handed_on))
 
 
 def _names_itself(info: RequestInfo, resource: Resource) -> bool:

@@ -23,6 +23,7 @@ from kaito.embedded.apiserver.write_options import write_options
 from kaito.embedded.apiserver.writing import ensure_namespace, timestamp
 from kaito.kube.clock import Clock
 
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 REVIEWS = frozenset(
     (
         "selfsubjectaccessreviews",
@@ -103,10 +104,20 @@ class Reviews:
             )
         else:
             wanted = Attributes((path or {}).get("verb", ""), path=(path or {}).get("path", "") or "/")
+        status: dict[str, Any] = {}
+        ignored = [
+            f"spec.resourceAttributes.{name} ignored due to parse error"
+            for name in ("fieldSelector", "labelSelector")
+            if any(
+                r.get("operator") not in _OPERATORS for r in ((asked or {}).get(name) or {}).get("requirements") or ()
+            )
+        ]
+        if ignored:
+            status["evaluationError"] = ignored[0] if len(ignored) == 1 else f"[{', '.join(ignored)}]"
         why = self._authorizer.reason(user, wanted)
         if why is None:
-            return {"allowed": False}
-        return {"allowed": True, "reason": why} if why else {"allowed": True}
+            return {"allowed": False, **status}
+        return {"allowed": True, **({"reason": why} if why else {}), **status}
 
     def _list_rules(self, user: User, namespace: str) -> dict[str, Any]:
         found: dict[str, Any] = {"resourceRules": [], "nonResourceRules": [], "incomplete": False}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from kaito.embedded.apiserver.errors import bad_request
 from kaito.embedded.apiserver.list_options import ListOptions
 from kaito.embedded.apiserver.resources import Resource, as_text, read_path
-from kaito.embedded.apiserver.selectors import FieldSelector, LabelSelector
+from kaito.embedded.apiserver.selectors import FieldSelector, LabelSelector, quoted
 from kaito.embedded.apiserver.store import Entry, Object
 
 _METADATA = ("metadata.name", "metadata.namespace")
@@ -57,6 +56,8 @@ class Selection:
 def selection(resource: Resource, namespace: str, options: ListOptions, *, name: str = "") -> Selection:
     """What a list or watch is about. `name` narrows it to one object (a watch on a single one). Raises a 400."""
     supported = {*resource.kind.selectable_fields, *resource.fields, *_METADATA}
+    if resource.group_resource in _OWN_WORDS and not resource.namespaced:
+        supported -= {"metadata.namespace"}
     for field, _, _ in options.fields.terms:
         if field not in supported:
             raise bad_request(_unsupported(resource, field))
@@ -71,17 +72,12 @@ def selection(resource: Resource, namespace: str, options: ListOptions, *, name:
 def _unsupported(resource: Resource, field: str) -> str:
     """The words for a field that nothing can be selected by; some kinds have their own."""
     if resource.group_resource == ("batch", "jobs"):
-        return f"field label {_quoted(field)} not supported for Job"
+        return f"field label {quoted(field)} not supported for Job"
     if resource.group_resource == ("resource.k8s.io", "resourceslices"):
         return f"field label not supported for {resource.api_version}, Kind=ResourceSlice: {field}"
     if resource.custom or resource.group_resource in _OWN_WORDS:
         return f"field label not supported: {field}"
-    return f'{_quoted(field)} is not a known field selector: only "metadata.name", "metadata.namespace"'
-
-
-def _quoted(text: str) -> str:
-    """Go's %q for what can stand in a query."""
-    return json.dumps(text, ensure_ascii=False)
+    return f'{quoted(field)} is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _reader(resource: Resource) -> Callable[[Object, str], str]:

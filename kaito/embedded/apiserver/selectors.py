@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -208,10 +209,15 @@ def _unexpected(token: _Token, expected: str) -> SelectorError:
     return SelectorError(f"unable to parse requirement: found '{token.text}', expected: {expected}")
 
 
+def quoted(text: str) -> str:
+    """Go's %q for what can stand in a query."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _check_key(key: str) -> None:
     problems = qualified_name_problems(key)
     if problems:
-        raise SelectorError(f'unable to parse requirement: <nil>: Invalid value: "{key}": {"; ".join(problems)}')
+        raise SelectorError(f"unable to parse requirement: <nil>: Invalid value: {quoted(key)}: {'; '.join(problems)}")
 
 
 def _checked(key: str, operator: str, values: Sequence[str]) -> Requirement:
@@ -220,7 +226,7 @@ def _checked(key: str, operator: str, values: Sequence[str]) -> Requirement:
         if problems:
             place = f"values[{index}][{key}]"
             raise SelectorError(
-                f'unable to parse requirement: {place}: Invalid value: "{value}": {"; ".join(problems)}'
+                f"unable to parse requirement: {place}: Invalid value: {quoted(value)}: {'; '.join(problems)}"
             )
         if operator in ("gt", "lt") and not re.fullmatch(r"[+-]?\d+", value):
             raise SelectorError(

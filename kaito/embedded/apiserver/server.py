@@ -146,7 +146,12 @@ class ApiServer:
         quiet = logging.getLogger(f"{__name__}.http")
         quiet.setLevel(logging.CRITICAL)
         server = web.Server(
-            self._handle, handler_cancellation=True, access_log=None, keepalive_timeout=3600, logger=quiet
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=3600,
+            logger=quiet,
+            auto_decompress=False,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()

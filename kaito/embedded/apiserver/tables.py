@@ -9,11 +9,27 @@ from typing import Any
 
 import orjson
 
+from kaito.embedded.apiserver.kinds.strategy import TEMPLATE_GENERATION
 from kaito.embedded.apiserver.resources import Resource
-from kaito.embedded.apiserver.store import Entry
+from kaito.embedded.apiserver.store import Entry, Object
 
 _ROWS_A_TURN = 50  # rows rendered before the loop gets a turn
 INCLUDE = ("None", "Metadata", "Object")
+
+
+def shown_metadata(entry: Entry) -> Object:
+    """An object's metadata where it is shown alone.
+
+    What a DaemonSet's annotation says is a field of the real server's own, which becomes an annotation only where the
+    whole object is written.
+    """
+    metadata: Object = entry.object["metadata"]
+    annotations = metadata.get("annotations") or {}
+    if TEMPLATE_GENERATION not in annotations:
+        return metadata
+    rest = {key: value for key, value in annotations.items() if key != TEMPLATE_GENERATION}
+    kept = {key: value for key, value in metadata.items() if key != "annotations"}
+    return {**kept, "annotations": rest} if rest else kept
 
 
 class TableWriter:
@@ -39,7 +55,7 @@ class TableWriter:
         elif self._include == "None":
             tail = b',"object":null}'
         else:
-            tail = b',"object":' + self._partial + orjson.dumps(entry.object["metadata"]) + b"}}"
+            tail = b',"object":' + self._partial + orjson.dumps(shown_metadata(entry)) + b"}}"
         return head + tail
 
     def frame(self, rows: Sequence[bytes], metadata: dict[str, Any], *, columns: bool) -> bytes:

@@ -76,10 +76,11 @@ class Writes:
         options = write_options(call.query, call.headers, "UpdateOptions")
         body, raw = await read_object(call, resource.kind.kind)
         if resource.custom and body.get("apiVersion") and isinstance(body.get("metadata"), dict):
+            ensure_namespace(body, namespace)
             ensure_name(body, name)  # their type is looked at later
         obj = decode(resource, body, raw, options.validation, call)
-        ensure_name(obj, name)
         ensure_namespace(obj, namespace)
+        ensure_name(obj, name)
         frozen = orjson.dumps(obj)
         first = [obj]
 

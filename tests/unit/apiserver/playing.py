@@ -93,6 +93,8 @@ async def _ask(session: aiohttp.ClientSession, url: str, token: str, ask: Ask, d
             raw = await answer.read()
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError):
         return Answered(None, None)
+    if answer.status == 504 and b"request did not complete within requested timeout" in raw:
+        return Answered(None, None)  # it does so now and then when it has served thousands of Services
     document: Any
     try:
         document = orjson.loads(raw)
@@ -147,7 +149,7 @@ def _at(document: Any, place: str) -> Any:
 
 
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+TIME = re.compile(r"2\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 ADDRESS = re.compile(r"\b(10|127|192)\.\d+\.\d+\.\d+\b(:\d+)?")
 SHOWN_OBJECT = re.compile(r""".*patch: Invalid value: ("\{(?:[^"\\]|\\.)*"): (.*)""", re.DOTALL)
 HASH = re.compile(r"hash=[0-9A-F]+")
@@ -156,7 +158,8 @@ GENERATED = re.compile(r"\bgen-[a-z0-9]{5}\b")
 VERSIONS = re.compile(r"(?i)((?:resource ?version|current|record|precondition|meta)\W+)\d+( \(\d+\))?")
 TOKEN = re.compile(r"ey[\w-]+\.[\w-]+\.[\w-]+")
 TIMES = frozenset(("time", "buildDate", "gitCommit", "goVersion"))
-UNORDERED = frozenset(("resourceRules", "nonResourceRules"))
+UNORDERED = frozenset(("resourceRules", "nonResourceRules", "finalizers"))
+"""Lists that the real server has in the random order of Go's maps."""
 COUNTERS = frozenset(("resourceVersion", "continue"))
 
 
@@ -195,7 +198,7 @@ def _member(key: str, value: Any) -> Any:
     if key in COUNTERS:
         return _counter(value)
     shown = masked(value)
-    return sorted(shown, key=json.dumps) if key in UNORDERED else shown
+    return sorted(shown, key=json.dumps) if key in UNORDERED and isinstance(shown, list) else shown
 
 
 def _counter(value: Any) -> Any:

@@ -116,7 +116,7 @@ def access(rng: random.Random, seed: int) -> list[Ask]:
                                 "/logs/x",
                                 "/api",
                                 "/bogus",
-                                "/",
+                                "/index",
                                 "/apis/apps/v1",
                                 "/readyz",
                             ]
