@@ -218,3 +218,10 @@ async def test_sidecars_get_two_seconds_when_the_main_container_used_up_the_time
     assert world.process("i0").signals == [signal.SIGTERM]
     await world.pass_time(2)
     assert world.process("i0").signals == [signal.SIGTERM, signal.SIGKILL]
+
+
+async def test_the_nomination_of_a_pod_that_has_arrived_is_over(world):
+    world.pod(status={"nominatedNodeName": "local"})
+    await world.pass_time()
+    assert world.status()["phase"] == "Running"
+    assert "nominatedNodeName" not in world.status()

@@ -445,7 +445,7 @@ class PodWorker:
 
 
 def _without_stale(status: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """The patch that makes the conditions of ``current`` those of ``status``: they are merged by type."""
+    """The patch that turns ``current`` into ``status``: conditions are merged by type, and a nomination has served."""
     new = {condition["type"] for condition in status.get("conditions") or ()}
     conditions = [{"reason": None, "message": None, **condition} for condition in status.get("conditions") or ()]
     conditions += [
@@ -453,7 +453,8 @@ def _without_stale(status: Mapping[str, Any], current: Mapping[str, Any]) -> dic
         for known in current.get("conditions") or ()
         if known["type"] in OWN_CONDITIONS and known["type"] not in new
     ]
-    return {**status, "conditions": conditions} if conditions else dict(status)
+    patch = dict(status) | ({"conditions": conditions} if conditions else {})
+    return patch | ({"nominatedNodeName": None} if current.get("nominatedNodeName") else {})
 
 
 def _records(host: Host, pod: Mapping[str, Any]) -> list[ContainerRecord]:
