@@ -1,10 +1,8 @@
 """What a node takes, and what of a pod is not carried out."""
 
-from decimal import Decimal
-
 import pytest
 
-from kaito.embedded.kubelet.pods.admission import not_carried_out, pod_requests, rejection
+from kaito.embedded.kubelet.pods.admission import not_carried_out, rejection
 from kaito.kube.resources import NODES
 
 
@@ -15,22 +13,6 @@ def pod(*containers, init=(), **spec):
 def container(restart=None, name="c", **requests):
     policy = {"restartPolicy": restart} if restart else {}
     return {"name": name, "resources": {"requests": requests}, **policy}
-
-
-def test_requests_are_the_sum_of_containers_or_the_greediest_init_container():
-    found = pod_requests(
-        pod(
-            container(cpu="1", memory="1Gi"),
-            container(cpu="500m"),
-            init=[container("Always", cpu="250m"), container(cpu="3"), container(memory="512Mi")],
-            overhead={"cpu": "1"},
-        )
-    )
-    assert found == {"cpu": Decimal("4.25"), "memory": Decimal(2**30)}
-
-
-def test_limits_stand_for_missing_requests():
-    assert pod_requests(pod({"resources": {"limits": {"nvidia.com/gpu": "1"}}})) == {"nvidia.com/gpu": 1}
 
 
 def test_a_pod_that_fits_is_taken():

@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from kaito.embedded.scheduler.filtering import NOT_SELECTED, PORT_TAKEN
 from kaito.embedded.scheduler.node_affinity import selects_node
-from kaito.embedded.scheduler.requests import host_ports, ports_clash
-from kaito.kube.quantities import parse_quantity
-
-
-def pod_requests(pod: Mapping[str, Any]) -> dict[str, Decimal]:
-    """What a pod asks of its node: the sum of its containers and sidecars, or its greediest init container.
-
-    Source: k8s.io/component-helpers resource.PodRequests, without pod-level resources.
-    """
-    spec = pod["spec"]
-    running: Counter[str] = Counter()
-    for container in spec["containers"]:
-        running.update(_requests(container))
-    peak: dict[str, Decimal] = {}
-    sidecars: Counter[str] = Counter()
-    for container in spec.get("initContainers") or ():
-        wanted = _requests(container)
-        if container.get("restartPolicy") == "Always":
-            sidecars.update(wanted)
-            wanted = {}
-        for name in sidecars.keys() | wanted.keys():
-            peak[name] = max(peak.get(name, Decimal(0)), wanted.get(name, Decimal(0)) + sidecars[name])
-    running.update(sidecars)
-    total = {name: Decimal(value) for name, value in running.items()}
-    for name, value in peak.items():
-        total[name] = max(total.get(name, Decimal(0)), value)
-    for name, text in (spec.get("overhead") or {}).items():
-        total[name] = total.get(name, Decimal(0)) + parse_quantity(text)
-    return total
-
-
-def _requests(container: Mapping[str, Any]) -> dict[str, Decimal]:
-    resources = container.get("resources") or {}
-    wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return {name: parse_quantity(value) for name, value in wanted.items()}
+from kaito.embedded.scheduler.requests import amounts, host_ports, pod_requests, ports_clash
 
 
 def rejection(
@@ -59,16 +23,16 @@ def rejection(
     Without ``node`` its labels are not looked at. Source: pkg/kubelet/lifecycle/predicate.go.
     """
     others = list(others)
-    capacity = {name: parse_quantity(value) for name, value in allocatable.items()}
+    capacity = amounts(allocatable)
     if "pods" in capacity and len(others) + 1 > capacity["pods"]:
-        return _insufficient("pods", Decimal(1), Decimal(len(others)), capacity["pods"])
+        return _insufficient("pods", 1, len(others), capacity["pods"])
     used: Counter[str] = Counter()
     for other in others:
         used.update(pod_requests(other))
     for name, wanted in pod_requests(pod).items():
-        available = capacity.get(name, Decimal(0))
+        available = capacity.get(name, 0)
         if wanted > 0 and wanted + used[name] > available:
-            return _insufficient(name, wanted, Decimal(used[name]), available)
+            return _insufficient(name, wanted, used[name], available)
     if node is not None and not selects_node(pod, node):
         return "NodeAffinity", f"Predicate NodeAffinity failed: {NOT_SELECTED}"
     if ports_clash(host_ports(pod), (port for other in others for port in host_ports(other))):
@@ -76,10 +40,8 @@ def rejection(
     return None
 
 
-def _insufficient(name: str, wanted: Decimal, used: Decimal, capacity: Decimal) -> tuple[str, str]:
-    scale = 1000 if name == "cpu" else 1
-    requested, taken, total = (math.ceil(value * scale) for value in (wanted, used, capacity))
-    message = f"Node didn't have enough resource: {name}, requested: {requested}, used: {taken}, capacity: {total}"
+def _insufficient(name: str, wanted: int, used: int, capacity: int) -> tuple[str, str]:
+    message = f"Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {capacity}"
     return f"OutOf{name}", message
 
 

@@ -7,13 +7,12 @@ request needs nothing done, and a memory limit is looked up by who watches it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kaito.embedded.kubelet.pods.admission import pod_requests, rejection
+from kaito.embedded.kubelet.pods.admission import rejection
 from kaito.embedded.kubelet.pods.records import ContainerRecord
-from kaito.kube.quantities import parse_quantity
+from kaito.embedded.scheduler.requests import amounts, pod_requests
 
 PENDING = "PodResizePending"
 
@@ -32,13 +31,11 @@ def refusal(
     pod: Mapping[str, Any], others: Sequence[Mapping[str, Any]], allocatable: Mapping[str, str]
 ) -> tuple[str, str] | None:
     """Reason and message of the condition `PodResizePending` when the node cannot give what is asked for, or None."""
-    requests = pod_requests(pod)
+    requests, capacity = pod_requests(pod), amounts(allocatable)
     for name in ("memory", "cpu"):
-        capacity = parse_quantity(allocatable.get(name, "0"))
-        scale = 1000 if name == "cpu" else 1
-        if requests.get(name, 0) > capacity:
-            numbers = f"requested: {math.ceil(requests[name] * scale)}, capacity: {math.ceil(capacity * scale)}"
-            return "Infeasible", f"Node didn't have enough capacity: {name}, {numbers}"
+        wanted, there = requests.get(name, 0), capacity.get(name, 0)
+        if wanted > there:
+            return "Infeasible", f"Node didn't have enough capacity: {name}, requested: {wanted}, capacity: {there}"
     rejected = rejection(pod, others, allocatable)
     return ("Deferred", rejected[1]) if rejected else None
 
