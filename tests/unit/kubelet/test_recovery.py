@@ -101,3 +101,14 @@ async def test_stopping_ends_every_process_and_leaves_the_pods_in_the_api(tmp_pa
     await world.stop()
     assert world.runner.running() == []
     assert world.status("a")["phase"] == "Running"
+
+
+async def test_ephemeral_containers_that_ran_are_lost_and_not_started_again(later):
+    ephemeral = running_status()["containerStatuses"][0] | {"name": "debug", "restartCount": 0}
+    spec = {"ephemeralContainers": [{"name": "debug", "image": "busybox", "command": ["look"]}]}
+    later.pod(status=running_status(ephemeralContainerStatuses=[ephemeral]), **spec)
+    await later.start()
+    await later.pass_time(1)
+    (status,) = later.status()["ephemeralContainerStatuses"]
+    assert status["state"]["terminated"]["exitCode"] == 137
+    assert [process.spec.argv[0] for process in later.runner.started] == ["work"]

@@ -18,11 +18,12 @@ from kaito.embedded.kubelet.pods.admission import not_carried_out, rejection
 from kaito.embedded.kubelet.pods.backoff import Backoff
 from kaito.embedded.kubelet.pods.containers import ContainerKeeper
 from kaito.embedded.kubelet.pods.limits import exceeded
-from kaito.embedded.kubelet.pods.records import ContainerRecord, ContainerRun, Kind
+from kaito.embedded.kubelet.pods.records import ContainerRecord, Kind
 from kaito.embedded.kubelet.pods.recovery import restore
-from kaito.embedded.kubelet.pods.resizing import PENDING, completed, must_restart, refusal, wanted_resources
+from kaito.embedded.kubelet.pods.reporting import StatusReporter
+from kaito.embedded.kubelet.pods.resizing import completed, must_restart, refusal, wanted_resources
 from kaito.embedded.kubelet.pods.starting import ContainerStarter
-from kaito.embedded.kubelet.pods.status import PodState, pod_status
+from kaito.embedded.kubelet.pods.status import PodState
 from kaito.embedded.kubelet.pods.stopping import Deadline, first, stop_pod
 from kaito.embedded.kubelet.volumes.sources import MountFailed, PodVolumes
 from kaito.kube.errors import ApiError, Conflict, NotFound
@@ -32,7 +33,6 @@ from kaito.kube.resources import CONFIG_MAPS, NODES, PODS, SECRETS
 logger = logging.getLogger(__name__)
 
 TERMINAL = ("Succeeded", "Failed")
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", PENDING)
 DEFAULT_GRACE = 30.0
 COMPLAINT_PAUSE, COMPLAINT_PAUSE_MAX = 0.5, 122.0
 """Seconds between two events about the same trouble with volumes, at first and at most (the kubelet's retries)."""
@@ -60,7 +60,7 @@ class PodWorker:
         )
         self._state = PodState(start_time=host.clock.now())
         self._wake = asyncio.Event()
-        self._written: dict[str, Any] | None = None
+        self._reporter = StatusReporter(host.client, host.clock)
         self._gone = False
         self._orphaned = False
         self._lost = False
@@ -407,54 +407,8 @@ class PodWorker:
         self._next_look = now + self._host.settings.eviction_period if looked else 0.0
         return message
 
-    # ---- reporting
-
     async def _report(self) -> None:
-        """Write the status when it differs from what the API has."""
-        status = pod_status(self._with_own_conditions(), self.records, self._state, now=self._clock.now())
-        if status == self._written:
-            return
-        current = self.pod.get("status") or {}
-        if self._written is None and all(current.get(key) == value for key, value in status.items()):
-            return
-        patch = {"metadata": {"uid": self.uid}, "status": _without_stale(status, current)}
-        await self._host.client.patch(PODS, self.name, patch, self.namespace, kind="strategic", subresource="status")
-        self._written = status
-
-    def _with_own_conditions(self) -> dict[str, Any]:
-        """The pod as the informer knows it, our own last word in place of what it may not have heard yet."""
-        if self._written is None:
-            return self.pod
-        status = dict(self.pod.get("status") or {})
-        own = {condition["type"]: condition for condition in self._written.get("conditions") or ()}
-        foreign = {
-            condition["type"]: condition
-            for condition in status.get("conditions") or ()
-            if condition["type"] not in OWN_CONDITIONS
-        }
-        status["conditions"] = list((own | foreign).values())
-        for key in ("phase", "startTime"):
-            if key in self._written:
-                status[key] = self._written[key]
-        return {**self.pod, "status": status}
-
-    def runs(self, container: str) -> tuple[ContainerRecord, ContainerRun] | None:
-        """A container with its present run, or None while there is none."""
-        record = self.record(container)
-        return (record, record.run) if record is not None and record.run is not None else None
-
-
-def _without_stale(status: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """The patch that turns ``current`` into ``status``: conditions are merged by type, and a nomination has served."""
-    new = {condition["type"] for condition in status.get("conditions") or ()}
-    conditions = [{"reason": None, "message": None, **condition} for condition in status.get("conditions") or ()]
-    conditions += [
-        {"$patch": "delete", "type": known["type"]}
-        for known in current.get("conditions") or ()
-        if known["type"] in OWN_CONDITIONS and known["type"] not in new
-    ]
-    patch = dict(status) | ({"conditions": conditions} if conditions else {})
-    return patch | ({"nominatedNodeName": None} if current.get("nominatedNodeName") else {})
+        await self._reporter.report(self.pod, self.records, self._state)
 
 
 def _records(host: Host, pod: Mapping[str, Any]) -> list[ContainerRecord]:
