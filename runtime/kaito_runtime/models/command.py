@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kaito_runtime.errors import BadData
 from kaito_runtime.models.architectures import ARCHITECTURES
 from kaito_runtime.reporting import log
 
@@ -53,6 +54,8 @@ def import_model(
     from kaito_runtime.models.resolving import resolve
 
     folder = resolve(source)
+    if not (folder / "config.json").is_file():
+        raise BadData(f"{folder} holds no model: there is no config.json")
     if output is not None:
         shutil.copytree(folder, output, dirs_exist_ok=True)
         folder = output

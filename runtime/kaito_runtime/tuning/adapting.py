@@ -78,3 +78,16 @@ def _template(setting: str | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadConfig(f"ModelConfig.chat_template: the file {path} cannot be read: {error.strerror}") from error
+
+
+def add_noise(model: Any, alpha: float) -> None:
+    """Add uniform noise to the input embeddings while training (NEFTune), scaled by alpha / sqrt(length x width)."""
+    import torch
+
+    def noisy(module: Any, _: Any, output: Any) -> Any:
+        if not module.training:
+            return output
+        bound = alpha / (output.shape[1] * output.shape[2]) ** 0.5
+        return output + torch.empty_like(output).uniform_(-bound, bound)
+
+    model.get_input_embeddings().register_forward_hook(noisy)

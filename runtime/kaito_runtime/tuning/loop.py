@@ -9,8 +9,9 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from kaito_runtime.errors import BadConfig
 from kaito_runtime.models.losses import answer_loss
 from kaito_runtime.tuning import batching
 from kaito_runtime.tuning.batching import Pack
@@ -19,6 +20,9 @@ from kaito_runtime.tuning.progress import Progress
 from kaito_runtime.tuning.schedules import count, schedule
 from kaito_runtime.tuning.sections import TrainingArguments
 from kaito_runtime.tuning.workers import Workers
+
+_MOST_LOST: Final = 10
+"""Steps in a row whose loss is not a number before a run is given up."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Loop:
         self._device = self._parameters[0].device
         self.optimizer = make_optimizer(self._parameters, settings)
         self._trained = workers.prepare(model)
+        self._lost = 0
         self._rate = schedule(
             settings.lr_scheduler_type,
             steps=plan.steps,
@@ -145,6 +150,7 @@ class Loop:
                     check()
                 loss, tokens = self._step(group, self._rate(step))
                 step += 1
+                self._check_loss(step, loss)
                 self._progress.step(step, loss=loss, rate=settings.learning_rate * self._rate(step - 1), tokens=tokens)
                 if plan.evaluate_every and (step % plan.evaluate_every == 0) and step < plan.steps:
                     self.evaluate(step)
@@ -153,6 +159,16 @@ class Loop:
                     save(step)
         if self._evaluation and settings.eval_strategy != "no":
             self.evaluate(step)
+
+    def _check_loss(self, step: int, loss: float) -> None:
+        """Raise BadConfig when the model is lost: an adapter of NaNs is nothing to push. float16 gets some tries: its
+        loss scaling skips steps that overflow."""
+        self._lost = 0 if math.isfinite(loss) else self._lost + 1
+        if self._lost and (self._lost == _MOST_LOST or step == self._plan.steps):
+            raise BadConfig(
+                f"the loss is {loss} at step {step}, so nothing is learnt any more: lower"
+                " TrainingArguments.learning_rate, or use bfloat16 or float32 in place of float16"
+            )
 
     def _step(self, group: Sequence[Sequence[Pack]], factor: float) -> tuple[float, int]:
         """Do one optimizer step; return the mean loss over its learnt tokens, and all its tokens."""

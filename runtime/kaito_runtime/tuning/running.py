@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +19,9 @@ from kaito_runtime.tuning.dataset import Dataset, prepare
 from kaito_runtime.tuning.loop import Loop, make_plan
 from kaito_runtime.tuning.progress import Metrics, Progress, peak_memory
 from kaito_runtime.tuning.request import Request
+from kaito_runtime.tuning.results import write_results
 from kaito_runtime.tuning.workers import Accelerated, Workers, is_first, join_workers
 
-SUMMARY: Final = "tuning_summary.json"
 _LARGE: Final = 1_000_000_000
 """Weights from which activations are recomputed on a GPU unless the configuration says otherwise."""
 
@@ -87,7 +86,7 @@ def _tune(request: Request, metrics: Metrics | None) -> dict[str, Any]:
     for adapter in model.peft_config.values():
         adapter.base_model_name_or_path = request.name
     if settings.neftune_noise_alpha:
-        _add_noise(model, settings.neftune_noise_alpha)
+        adapting.add_noise(model, settings.neftune_noise_alpha)
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     loaded = time.monotonic()
     plan = make_plan(settings, rows=len(data.train), workers=workers.size, evaluates=bool(data.evaluation))
@@ -165,7 +164,7 @@ def _tune(request: Request, metrics: Metrics | None) -> dict[str, Any]:
     }
     workers.wait()
     if speaks:
-        _write_results(request.output, model, summary)
+        write_results(request.output, model, summary)
         log(
             "tuning-completed",
             steps=plan.steps,
@@ -215,40 +214,3 @@ def _stop_if_useless(output: Path) -> None:
     refusal = sentinels.push_refused(output)
     if refusal:
         raise Refused(f"tuning was given up because its result cannot be pushed: {refusal}")
-
-
-def _write_results(output: Path, model: Any, summary: dict[str, Any]) -> None:
-    """Write adapter and summary, then the sentinel. The adapter's files appear whole or not at all."""
-    output.mkdir(parents=True, exist_ok=True)
-    part = output / ".adapter.part"
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    _sort_names(part / "adapter_config.json")
-    for path in sorted(part.iterdir()):
-        path.chmod(0o644)  # the pusher may be another user; safetensors writes for the owner alone
-        path.replace(output / path.name)
-    part.rmdir()
-    sentinels.write_atomically(output / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    sentinels.report_completed(output)
-
-
-def _sort_names(config: Path) -> None:
-    """Sort the lists of names in an adapter's configuration: peft keeps sets, whose order differs between processes."""
-    document = json.loads(config.read_text(encoding="utf-8"))
-    for key in ("target_modules", "exclude_modules"):
-        if isinstance(document.get(key), list):
-            document[key] = sorted(document[key])
-    config.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _add_noise(model: Any, alpha: float) -> None:
-    """Add uniform noise to the input embeddings while training (NEFTune), scaled by alpha / sqrt(length x width)."""
-    import torch
-
-    def noisy(module: Any, _: Any, output: Any) -> Any:
-        if not module.training:
-            return output
-        bound = alpha / (output.shape[1] * output.shape[2]) ** 0.5
-        return output + torch.empty_like(output).uniform_(-bound, bound)
-
-    model.get_input_embeddings().register_forward_hook(noisy)

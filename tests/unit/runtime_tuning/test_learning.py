@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kaito_runtime.errors import BadData
+from kaito_runtime.errors import BadConfig, BadData
 from kaito_runtime.models import load
 from kaito_runtime.models.architectures import ARCHITECTURES
 from kaito_runtime.models.libraries import import_peft
 from kaito_runtime.models.quantizing import Quantization
 from kaito_runtime.tuning.preparing import Options
-from kaito_runtime.tuning.running import SUMMARY, run
+from kaito_runtime.tuning.results import SUMMARY
+from kaito_runtime.tuning.running import run
 
 from .conftest import FACTS
 
@@ -118,6 +119,12 @@ def test_a_checkpoint_that_cannot_be_gone_on_from_is_named(facts_file: Path, tmp
     (place / "optimizer.pt").write_bytes(b"broken")
     with pytest.raises(BadData, match=f"{place} cannot be gone on from"):
         tune(facts_file, tmp_path / "out", **settings)
+
+
+def test_a_model_that_is_lost_is_no_success(facts_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match=r"the loss is nan at step \d+.* lower TrainingArguments.learning_rate"):
+        tune(facts_file, tmp_path / "out", TrainingArguments__learning_rate=1e30, TrainingArguments__max_steps=40)
+    assert not (tmp_path / "out" / "adapter_model.safetensors").exists()
 
 
 def test_accumulated_steps_are_the_steps_of_the_larger_batch(facts_file: Path, tmp_path: Path) -> None:
