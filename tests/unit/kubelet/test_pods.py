@@ -315,6 +315,36 @@ async def test_a_volume_beyond_its_limit_evicts_the_pod(world, tmp_path):
     assert world.events("Evicted") == [status["message"]]
 
 
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"c0": "1Ki"}, "Pod ephemeral local storage usage exceeds the total limit of containers 1Ki. "),
+        ({"c0": "1Ki", "c1": "1Ki"}, "Pod ephemeral local storage usage exceeds the total limit of containers 2Ki. "),
+        ({"c0": "1Ki", "c1": "1Mi"}, 'Container c0 exceeded its local ephemeral storage limit "1Ki". '),
+        ({"c0": "1Mi"}, ""),
+    ],
+)
+async def test_containers_beyond_their_storage_evict_the_pod(world, tmp_path, limits, message):
+    containers = [{"resources": {"limits": {"ephemeral-storage": limit}}} for limit in limits.values()]
+    world.pod("p", *containers)
+    await world.pass_time()
+    (tmp_path / "kubelet/pods/uid-of-p/containers/c0/0/root/f").write_bytes(b"x" * 3000)
+    await world.pass_time(11)
+    assert world.status().get("message", "") == message
+    assert world.status()["phase"] == ("Failed" if message else "Running")
+
+
+async def test_what_is_in_volumes_counts_as_a_pod_s_storage_unless_it_is_memory(world, tmp_path):
+    limited = {"resources": {"limits": {"ephemeral-storage": "1Ki"}}}
+    for name, source in (("disk", {}), ("memory", {"medium": "Memory"})):
+        world.pod(name, limited, volumes=[{"name": "v", "emptyDir": source}])
+    await world.pass_time()
+    for name in ("disk", "memory"):
+        (tmp_path / f"kubelet/pods/uid-of-{name}/volumes/v/f").write_bytes(b"x" * 2000)
+    await world.pass_time(11)
+    assert [world.status(name)["phase"] for name in ("disk", "memory")] == ["Failed", "Running"]
+
+
 async def test_exec_probes_decide_startup_readiness_and_life(world):
     probe = {"periodSeconds": 1, "failureThreshold": 2}
     world.pod(

@@ -26,14 +26,30 @@ def exceeded(
         limited = True
         if tree_size(folders[volume["name"]]) > parse_quantity(limit):
             return True, f'Usage of EmptyDir volume "{volume["name"]}" exceeds the limit "{limit}". '
-    for record in records:
-        limit = ((record.spec.get("resources") or {}).get("limits") or {}).get("ephemeral-storage")
-        if limit is None:
-            continue
-        limited = True
-        if record.run is not None and tree_size(record.run.layout.folder) > parse_quantity(limit):
-            return True, f'Container {record.name} exceeded its local ephemeral storage limit "{limit}". '
-    return limited, None
+    limits = {r.name: text for r in records if (text := (r.resources.get("limits") or {}).get("ephemeral-storage"))}
+    if not limits:
+        return limited, None
+    used = {r.name: tree_size(r.run.layout.folder) for r in records if r.run is not None}
+    for volume in pod["spec"].get("volumes") or ():
+        source = volume.get("emptyDir")
+        if source is not None and source.get("medium") != "Memory" and volume["name"] in folders:
+            used[f"volume {volume['name']}"] = tree_size(folders[volume["name"]])
+    total = sum(parse_quantity(text) for text in limits.values())
+    if sum(used.values()) > total:
+        shown = next(iter(limits.values())) if len(limits) == 1 else _binary(int(total))
+        return True, f"Pod ephemeral local storage usage exceeds the total limit of containers {shown}. "
+    for name, text in limits.items():
+        if used.get(name, 0) > parse_quantity(text):
+            return True, f'Container {name} exceeded its local ephemeral storage limit "{text}". '
+    return True, None
+
+
+def _binary(amount: int) -> str:
+    """An amount of bytes as a quantity with the largest binary suffix that leaves a whole number."""
+    for power, suffix in ((4, "Ti"), (3, "Gi"), (2, "Mi"), (1, "Ki")):
+        if amount % 1024**power == 0:
+            return f"{amount // 1024**power}{suffix}"
+    return str(amount)
 
 
 def tree_size(folder: Path) -> int:

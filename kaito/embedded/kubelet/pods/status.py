@@ -75,9 +75,7 @@ def container_status(record: ContainerRecord, *, has_init: bool, terminal: bool 
     if resources:
         status["resources"] = {key: resources[key] for key in ("limits", "requests") if key in resources}
         if requests := resources.get("requests"):
-            allocated = {key: value for key, value in requests.items() if key in ("cpu", "memory")}
-            if allocated:
-                status["allocatedResources"] = allocated
+            status["allocatedResources"] = dict(requests)
     return status
 
 
