@@ -25,7 +25,6 @@ def builtin_resources() -> list[Resource]:
                 strategy=BuiltinStrategy(kind),
                 collection=shared.collection if shared else f"{kind.group}/{kind.plural}",
                 subresources=frozenset(kind.subresources),
-                storage_version=kind.version,
                 conversion=shared.conversion if shared else None,
             )
         )

@@ -294,7 +294,6 @@ def custom_resource(spec: dict[str, Any], version: dict[str, Any], storage: str)
         strategy=CustomStrategy(custom),
         collection=f"{group}/{plural}",
         subresources=frozenset(kind.subresources),
-        storage_version=storage,
         conversion=None if version["name"] == storage else _conversion(spec, storage, compiled),
         custom=True,
         scale=paths,

@@ -13,15 +13,14 @@ from kaito.embedded.apiserver.errors import StatusError, bad_request, unsupporte
 from kaito.embedded.apiserver.go_json import syntax_error
 from kaito.embedded.apiserver.patching.errors import PatchError
 from kaito.embedded.apiserver.patching.json_patch import json_patch
-from kaito.embedded.apiserver.patching.merge_patch import merge_patch
 from kaito.embedded.apiserver.resources import Resource
 from kaito.embedded.apiserver.store import Object
+from kaito.kube.merge_patch import merge_patch
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-APPLY_CBOR = "application/apply-patch+cbor"
 Patch = Callable[[Object], Object]
 _MAP = "map[string]interface {}"
 

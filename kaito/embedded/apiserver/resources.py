@@ -43,7 +43,6 @@ class Resource:
     collection: str
     """Name of the store's collection, shared by all versions."""
     subresources: frozenset[str]
-    storage_version: str
     conversion: Conversion | None = None
     custom: bool = False
     scale: ScalePaths | None = None
@@ -157,9 +156,6 @@ class Registry:
     def get(self, group: str, plural: str) -> Resource | None:
         """Any one version of a resource, the preferred one if there are several."""
         return next((r for key, r in self._resources.items() if key[0] == group and key[2] == plural), None)
-
-    def by_kind(self, group: str, kind: str) -> Resource | None:
-        return next((r for r in self._resources.values() if r.group == group and r.kind.kind == kind), None)
 
     def all(self) -> list[Resource]:
         return list(self._resources.values())

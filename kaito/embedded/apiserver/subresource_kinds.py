@@ -76,7 +76,7 @@ def subresource_kind(api_version: str, kind: str, *, custom: bool = False, sent_
     if sent_as:
         group, _, version = sent_as.rpartition("/")
         own = Kind(group, version, own.plural, own.singular, kind, own.list_kind, True, columns=columns)
-    return Resource(own, strategy, "", frozenset(), version, go_type="*v1.Scale" if custom else "")
+    return Resource(own, strategy, "", frozenset(), go_type="*v1.Scale" if custom else "")
 
 
 async def read_body(call: Call, kind: Resource, namespace: str, validation: str) -> Object:

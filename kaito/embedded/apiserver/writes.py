@@ -25,7 +25,7 @@ from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.patching.strategic import merged_patch
 from kaito.embedded.apiserver.resources import Resource
-from kaito.embedded.apiserver.schemas.decoding import in_order
+from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode_metadata, in_order
 from kaito.embedded.apiserver.schemas.go_text import plain
 from kaito.embedded.apiserver.store import Entry, Object, ObjectKey, Store
 from kaito.embedded.apiserver.strategies import Undecodable
@@ -75,7 +75,7 @@ class Writes:
         form = choose(call.accept)
         options = write_options(call.query, call.headers, "UpdateOptions")
         body, raw = await read_object(call, resource.kind.kind)
-        if resource.custom and body.get("apiVersion") and isinstance(body.get("metadata"), dict):
+        if resource.custom and body.get("apiVersion") and _has_metadata(body):
             ensure_namespace(body, namespace)
             ensure_name(body, name)  # their type is looked at later
         obj = decode(resource, body, raw, options.validation, call)
@@ -217,6 +217,14 @@ class Writes:
     async def finalize(self, call: Call, resource: Resource, namespace: str) -> web.StreamResponse:
         """namespaces/finalize: replaces spec.finalizers, and ends a terminating namespace that has none left."""
         return await self.update(call, resource, "", call.info.name, "finalize")
+
+
+def _has_metadata(body: Object) -> bool:
+    """Whether a custom resource's metadata is there and can be read."""
+    try:
+        return isinstance(body.get("metadata"), dict) and bool(decode_metadata(body).object)
+    except DecodeError:
+        return False
 
 
 def _first_problem(resource: Resource, obj: Object) -> str:

@@ -21,6 +21,7 @@ from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.errors import (
     MODIFIED,
     Cause,
+    GroupResource,
     StatusError,
     already_exists,
     bad_request,
@@ -36,6 +37,7 @@ from kaito.embedded.apiserver.store import Change, Entry, Object, ObjectKey, Sto
 from kaito.embedded.apiserver.write_options import WriteOptions
 from kaito.kube.clock import Clock
 
+_LIMIT_RANGES = GroupResource("", "limitranges")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, no digits that look like them: no bad words
 _GENERATED_PREFIX = 58
 _GENERATE_TRIES = 8
@@ -82,6 +84,8 @@ class Writer:
         version = metadata.get("resourceVersion") or ""
         if version.isdigit() and int(version):  # what is no number is not looked at
             raise StatusError(500, "", "resourceVersion should not be set on objects to be created")
+        if resource.group_resource == _LIMIT_RANGES and not metadata.get("name") and not metadata.get("generateName"):
+            metadata["name"] = str(uuid.uuid4())
         for attempt in range(_GENERATE_TRIES):
             draft = copy.deepcopy(obj) if metadata.get("generateName") and not metadata.get("name") else obj
             generated = self._name(draft)

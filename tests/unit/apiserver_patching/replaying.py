@@ -13,12 +13,12 @@ from kaito.embedded.apiserver.patching import applying
 from kaito.embedded.apiserver.patching.errors import PatchError
 from kaito.embedded.apiserver.patching.json_patch import json_patch
 from kaito.embedded.apiserver.patching.managed_fields import APPLY, UPDATE, Manager, reset_fields
-from kaito.embedded.apiserver.patching.merge_patch import merge_patch
 from kaito.embedded.apiserver.patching.shapes import Shape, builtin_shape, custom_shape
 from kaito.embedded.apiserver.patching.strategic import strategic_merge_patch
 from kaito.embedded.apiserver.patching.tracking import asks_reset, track
 from kaito.embedded.apiserver.schemas.decoding import decode, decode_metadata
 from kaito.embedded.apiserver.structural.resource import StructuralSchema
+from kaito.kube.merge_patch import merge_patch
 
 Json = dict[str, Any]
 NOW = "2026-01-01T00:00:00Z"

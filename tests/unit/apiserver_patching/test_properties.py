@@ -14,11 +14,11 @@ from kaito.embedded.apiserver.patching.errors import PatchError
 from kaito.embedded.apiserver.patching.field_sets import field_set, from_fields, to_fields
 from kaito.embedded.apiserver.patching.json_patch import json_patch
 from kaito.embedded.apiserver.patching.managed_fields import APPLY, UPDATE, Manager
-from kaito.embedded.apiserver.patching.merge_patch import merge_patch
 from kaito.embedded.apiserver.patching.shapes import custom_shape
 from kaito.embedded.apiserver.patching.strategic import strategic_merge_patch
 from kaito.embedded.apiserver.patching.tracking import track
 from kaito.embedded.apiserver.structural.resource import compile
+from kaito.kube.merge_patch import merge_patch
 from tests.unit.apiserver_patching.cases import SCHEMA
 
 Json = dict[str, Any]

@@ -48,7 +48,9 @@ GENERATION: Final[dict[tuple[str, str], tuple[str, ...] | None]] = {
     ("scheduling.k8s.io", "PriorityClass"): (),
 }
 # Kinds whose status a create keeps: nodes report themselves.
-STATUS_KEPT_ON_CREATE: Final = frozenset({"Node"})
+STATUS_KEPT_ON_CREATE: Final = frozenset({("", "Node"), ("networking.k8s.io", "ServiceCIDR")})
+# Kinds whose status the main resource writes as well.
+STATUS_WRITTEN: Final = frozenset({("networking.k8s.io", "ServiceCIDR")})
 
 
 def has_status(kind: Kind) -> bool:
@@ -65,7 +67,7 @@ def prepare_create(kind: Kind, obj: Json) -> Json:
         metadata.pop(field, None)
     if (kind.group, kind.kind) in GENERATION:
         metadata["generation"] = 1
-    if has_status(kind) and kind.kind not in STATUS_KEPT_ON_CREATE:
+    if has_status(kind) and (kind.group, kind.kind) not in STATUS_KEPT_ON_CREATE:
         _reset_status(kind, obj)
     drop_disabled(kind, obj)
     match kind.kind:
@@ -132,8 +134,10 @@ def _prepare_source(spec: Json) -> None:
 
 
 def drop_disabled(kind: Kind, obj: Json) -> None:
-    """Removes, in place, pod fields whose feature gates are off by default in 1.34, and mends a negative grace
-    period."""
+    """Removes, in place, fields whose feature gates are off by default in 1.34, and mends a negative grace period of
+    pods."""
+    if kind.kind == "CSIDriver":
+        (obj.get("spec") or {}).pop("nodeAllocatableUpdatePeriodSeconds", None)
     spec = pod_spec(kind, obj)
     if spec is None:
         return
@@ -208,7 +212,7 @@ def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> J
         return new
     if kind.kind == "CertificateSigningRequest":
         signing.prepare_update(new, old, subresource)
-    elif has_status(kind):
+    elif has_status(kind) and (kind.group, kind.kind) not in STATUS_WRITTEN:
         if "status" in old:
             new["status"] = copy.deepcopy(old["status"])
         else:
@@ -224,6 +228,10 @@ def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> J
             _keep_cluster_ip(new.setdefault("spec", {}), old.get("spec", {}))
         case "CustomResourceDefinition":
             _store_versions(new)
+        case "CSIDriver":
+            drop_disabled(kind, new)
+            if new.get("spec") != old.get("spec"):  # counted from the first change on, not from the start
+                new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         case _:
             pass
     if (kind.group, kind.kind) in GENERATION and _desired_changed(kind, new, old):

@@ -153,8 +153,9 @@ class CustomShape:
             self.kind, self.atomic = "deduced", False
         else:
             self.kind, self.atomic = "scalar", True
+            kind = "" if node.format == "date-time" else node.type  # times are scalars of any kind to the real server
             self.scalar = {"integer": "numeric", "number": "numeric", "string": "string", "boolean": "boolean"}.get(
-                node.type, ""
+                kind, ""
             )
 
     def is_field(self, name: str) -> bool:

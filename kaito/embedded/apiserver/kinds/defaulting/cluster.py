@@ -140,7 +140,8 @@ def default_flow_schema(schema: Json) -> None:
 def default_priority_level(level: Json) -> None:
     spec = level.setdefault("spec", {})
     if (limited := spec.get("limited")) is not None:
-        limited.setdefault("nominalConcurrencyShares", 30)
+        if limited.get("nominalConcurrencyShares") is None:
+            limited["nominalConcurrencyShares"] = 30
         limited.setdefault("lendablePercent", 0)
         if (queuing := limited.get("limitResponse", {}).get("queuing")) is not None:
             for name, value in (("handSize", 8), ("queues", 64), ("queueLengthLimit", 50)):

@@ -98,7 +98,7 @@ def _check_object(source: Json, path: str) -> list[Cause]:
     causes += _check_identifier(source, path) + _check_target(source, path)
     target = source.get("target") or {}
     if target.get("value") is None and target.get("averageValue") is None:
-        causes.append(required(f"{path}.target.averageValue", ONE_TARGET))
+        causes.append(required(f"{path}.target.averageValue", "must set either a target value or averageValue"))
     return causes
 
 
@@ -115,8 +115,7 @@ def _check_external(source: Json, path: str) -> list[Cause]:
 
 def _check_pods(source: Json, path: str) -> list[Cause]:
     causes = _check_identifier(source, path) + _check_target(source, path)
-    average = (source.get("target") or {}).get("averageValue")
-    if average is None or quantities.value_of(average) <= 0:
+    if (source.get("target") or {}).get("averageValue") is None:
         causes.append(required(f"{path}.target.averageValue", "must specify a positive target averageValue"))
     return causes
 
