@@ -77,7 +77,8 @@ class BuiltinStrategy:
 
     def warnings(self, obj: Object, old: Object | None) -> list[str]:
         if self._kind.kind == "CustomResourceDefinition":
-            return unrecognized_formats(obj)
+            known = unrecognized_formats(old) if old is not None else []
+            return [text for text in unrecognized_formats(obj) if text not in known]
         return []
 
     def merge_patch_strategically(self, original: Object, patch: Object) -> Object | None:

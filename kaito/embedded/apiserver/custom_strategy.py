@@ -42,7 +42,6 @@ class CustomStrategy:
         self._kind = version.kind
         self.raw_schema = version.raw_schema
         self._warnings: list[str] = []
-        self._untyped: Object | None = None
         self._shape = custom_shape(version.schema.root)
         self._ownership = Ownership(version.kind, self._shape, custom=True)
 
@@ -69,14 +68,13 @@ class CustomStrategy:
         obj["metadata"]["generation"] = 1
 
     def prepare_update(self, new: Object, old: Object, subresource: str) -> None:
-        # Owners are told before what the endpoint keeps from `old` is put back.
-        self._untyped = None if self._is_typed(new) else new
         if subresource == "status":
             kept = {key: value for key, value in old.items() if key not in ("status", "metadata")}
             status, metadata = new.get("status"), new["metadata"]
             new.clear()
             new.update(kept)
-            new["metadata"] = {**old["metadata"], **_status_metadata(metadata)}
+            kept_metadata = {key: value for key, value in old["metadata"].items() if key != "managedFields"}
+            new["metadata"] = {**kept_metadata, **_status_metadata(metadata)}
             if status is not None:
                 new["status"] = status
             return
@@ -113,7 +111,7 @@ class CustomStrategy:
         return obj
 
     def track(self, new: Object, live: Object | None, *, manager: str, time: str, subresource: str) -> None:
-        if new is self._untyped or not self._is_typed(new):
+        if not self._is_typed(new):
             # The real server cannot tell either who owns what in it, and forgets it.
             new["metadata"].pop("managedFields", None)
             return

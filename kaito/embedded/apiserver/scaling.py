@@ -12,7 +12,7 @@ from aiohttp import web
 from kaito.embedded.apiserver import patch_requests, scale_ownership
 from kaito.embedded.apiserver.context import Call
 from kaito.embedded.apiserver.decoding import handle_remarks
-from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, invalid
+from kaito.embedded.apiserver.errors import Cause, GroupResource, StatusError, bad_request, internal, invalid
 from kaito.embedded.apiserver.listing import Reader
 from kaito.embedded.apiserver.negotiating import choose
 from kaito.embedded.apiserver.resources import Resource, ScalePaths, read_path
@@ -46,6 +46,9 @@ class Scaling:
         scales = subresource_kind("autoscaling/v1", "Scale", custom=resource.custom)
         if verb == "get":
             entry = self._reader.entry(resource, namespace, name)
+            path = paths_of(resource).spec_replicas
+            if resource.custom and read_path(resource.content(entry), path) is None:
+                raise internal(f'the spec replicas field "{path}" does not exist')
             return await self._reader.show(call, scales, _entry(scale_of(resource, entry)), form=form)
         uid = ""
         if verb == "update":
@@ -155,7 +158,7 @@ def paths_of(resource: Resource) -> ScalePaths:
 
 def scale_of(resource: Resource, entry: Entry) -> Object:
     """The Scale of an object, with its type."""
-    obj = entry.object
+    obj = resource.content(entry)
     paths = paths_of(resource)
     metadata = {name: obj["metadata"][name] for name in _KEPT if name in obj["metadata"]}
     replicas = read_path(obj, paths.spec_replicas)

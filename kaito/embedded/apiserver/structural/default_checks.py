@@ -9,7 +9,7 @@ from kaito.embedded.apiserver.kinds.causes import invalid
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.schemas.decoding import in_order
 from kaito.embedded.apiserver.structural import embedded, pruning, validation
-from kaito.embedded.apiserver.structural.defaulting import drop_nulls
+from kaito.embedded.apiserver.structural.numbers import with_go_numbers
 from kaito.embedded.apiserver.structural.schema import Node, compile_node
 from kaito.embedded.apiserver.structural.validation import same
 
@@ -46,8 +46,7 @@ def _check_default(node: Node, default: Any, path: str) -> list[Cause]:
     found = embedded.check(node, default, "", is_resource=node.is_resource)
     if found:
         return causes + [_below(path, cause, "" if cause.field.startswith("[") else ".") for cause in found]
-    checked = copy.deepcopy(default)
-    drop_nulls(node, checked)
+    checked = with_go_numbers(copy.deepcopy(default))
     return causes + [_below(path, cause, ".") for cause in validation.check(node, checked, "")]
 
 

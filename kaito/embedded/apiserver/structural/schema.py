@@ -126,7 +126,8 @@ def compile_node(schema: Json, *, is_resource: bool = False, all_formats: bool =
         any_of=tuple(nested(item) for item in schema.get("anyOf") or ()),
         one_of=tuple(nested(item) for item in schema.get("oneOf") or ()),
         negated=nested(schema["not"]) if schema.get("not") else None,
-        int_or_string=bool(schema.get("x-kubernetes-int-or-string")),
+        # For the real server's checks of defaults such a schema has no type.
+        int_or_string=bool(schema.get("x-kubernetes-int-or-string")) and not all_formats,
         preserve=bool(schema.get("x-kubernetes-preserve-unknown-fields")),
         embedded=bool(schema.get("x-kubernetes-embedded-resource")),
         list_type=schema.get("x-kubernetes-list-type", ""),

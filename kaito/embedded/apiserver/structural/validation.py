@@ -8,11 +8,10 @@ combinations, text, format, number, list, enum, members. On update, values that 
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
-from kaito.embedded.apiserver.structural.cel.values import number_text
+from kaito.embedded.apiserver.schemas.go_text import number_text
 from kaito.embedded.apiserver.structural.formats import fits
 from kaito.embedded.apiserver.structural.schema import ABSENT, Node, member_path
 
@@ -163,8 +162,10 @@ def _check_number(node: Node, value: float, path: str, causes: list[Cause]) -> N
 
 
 def _is_multiple(value: float, of: float) -> bool:
+    if isinstance(value, int) and isinstance(of, int):
+        return value % of == 0
     quotient = value / of
-    return math.isfinite(quotient) and quotient == int(quotient)
+    return abs(quotient) <= LARGEST_WHOLE and quotient == int(quotient)
 
 
 def _check_list(node: Node, value: list[Any], path: str, causes: list[Cause], old: Any) -> None:

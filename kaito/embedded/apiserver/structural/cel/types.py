@@ -61,6 +61,8 @@ def is_optional(kind: Type) -> bool:
 
 def assignable(bindings: Mapping, left: Type, right: Type) -> bool:
     """Whether `left` may stand for `right`. Binds parameters in place; use a copy to try."""
+    if left == right:
+        return True
     if right.kind == "param":
         valid, bound = _substitutes(bindings, left, right)
         if valid:

@@ -94,29 +94,3 @@ def decimal(number: int, unit: int) -> str:
     whole, rest = divmod(abs(number), unit)
     fraction = str(rest).rjust(len(str(unit)) - 1, "0").rstrip("0")
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
-
-
-def number_text(value: float) -> str:
-    """A double as Go's %g prints it with the fewest digits: 1e+06, 0.1, 100000."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == 0:
-        return "-0" if str(value).startswith("-") else "0"
-    mantissa, _, exponent = f"{value!r}".lower().partition("e")
-    sign = "-" if mantissa.startswith("-") else ""
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    digits = whole + ("" if fraction == "0" else fraction)
-    power = int(exponent or 0) + len(whole) - 1
-    stripped = digits.lstrip("0")
-    power -= len(digits) - len(stripped)
-    stripped = stripped.rstrip("0") or "0"
-    if power < -4 or power >= 6:
-        tail = f".{stripped[1:]}" if len(stripped) > 1 else ""
-        return f"{sign}{stripped[0]}{tail}e{'-' if power < 0 else '+'}{abs(power):02d}"
-    if power < 0:
-        return f"{sign}0.{'0' * (-power - 1)}{stripped}"
-    if len(stripped) <= power + 1:
-        return sign + stripped.ljust(power + 1, "0")
-    return f"{sign}{stripped[: power + 1]}.{stripped[power + 1 :]}"

@@ -7,9 +7,10 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final, NamedTuple
 
+from kaito.embedded.apiserver.schemas.go_text import number_text
 from kaito.embedded.apiserver.structural.cel.errors import EvaluationError
 from kaito.embedded.apiserver.structural.cel.kinds import type_name
-from kaito.embedded.apiserver.structural.cel.values import Duration, Timestamp, TypeValue, UInt, number_text
+from kaito.embedded.apiserver.structural.cel.values import Duration, Timestamp, TypeValue, UInt
 
 _ESCAPES: Final = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\",
