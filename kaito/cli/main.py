@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from kaito.cli.interrupts import end_at_once_on_interrupt
 def main() -> None:
     """The console script."""
     end_at_once_on_interrupt()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # A terminal that is not UTF-8 shows a question mark for a tick.
     from kaito.cli.commands import app
 
     try:

@@ -18,6 +18,7 @@ from kaito.cli.background import welcome
 from kaito.cli.commands import app
 from kaito.cli.presenting import BARS, PlainPresenter, sparkline
 from kaito.cluster.folders import ClusterFolder
+from kaito.cluster.locking import hold
 from kaito.cluster.states import DaemonState
 from kaito.scenario.evidence import StepRecord
 
@@ -143,6 +144,16 @@ def test_the_help_says_every_command_in_full() -> None:
 def test_the_version_is_asked_for_in_either_way() -> None:
     assert runner.invoke(app, ["--version"]).output == runner.invoke(app, ["version"]).output
     assert runner.invoke(app, ["--version"]).output.startswith("kaito 0")
+
+
+def test_what_a_terminal_cannot_show_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "état"))
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with hold(ClusterFolder.named("default")):
+        done = console_script("pass", "status", env=environment, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "is starting" in done.stdout
+    assert "/?tat/" in done.stdout
 
 
 def test_instance_types_are_listed_with_their_gpus() -> None:
