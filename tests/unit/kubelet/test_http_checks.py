@@ -22,12 +22,17 @@ async def port() -> AsyncIterator[int]:
     async def here(request: web.Request) -> web.Response:
         raise web.HTTPFound("/there")
 
+    async def loop(request: web.Request) -> web.Response:
+        raise web.HTTPMovedPermanently("/loop")
+
     async def broken(request: web.Request) -> web.Response:
         return web.Response(status=503, text="no")
 
     app = web.Application()
     app.router.add_get("/away", away)
     app.router.add_get("/here", here)
+    app.router.add_get("/there", broken)
+    app.router.add_get("/loop", loop)
     app.router.add_get("/broken", broken)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -47,8 +52,11 @@ async def test_a_redirect_to_another_host_is_a_success_with_a_warning(port: int)
     outcome = await ask(port, "/away")
     assert (outcome.healthy, outcome.warning) == (True, True)
     assert outcome.output.startswith("Probe terminated redirects, Response body: ")
-    outcome = await ask(port, "/here")
-    assert (outcome.healthy, outcome.warning) == (True, False)
+
+
+async def test_a_redirect_to_the_same_host_is_followed_so_far(port: int) -> None:
+    assert await ask(port, "/here") == Outcome(False, "HTTP probe failed with statuscode: 503", answered=True)
+    assert await ask(port, "/loop") == Outcome(False, 'Get "/loop": stopped after 10 redirects')
 
 
 async def test_a_bad_status_fails_a_probe_but_is_an_answer_all_the_same(port: int) -> None:

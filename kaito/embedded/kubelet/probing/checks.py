@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
@@ -16,6 +16,8 @@ from kaito.embedded.kubelet.processes.runner import StartFailed
 
 BODY_LIMIT = 10 * 1024
 """Bytes of an HTTP answer or of a command's output that a probe reads (the kubelet's limit)."""
+MOST_REDIRECTS = 10
+"""Redirects to the same host that a probe follows."""
 
 
 @dataclass(frozen=True)
@@ -93,36 +95,44 @@ async def _http(action: Mapping[str, Any], container: Mapping[str, Any], pod_ip:
     scheme = (action.get("scheme") or "HTTP").lower()
     path = action.get("path") or "/"
     path = path if path.startswith("/") else f"/{path}"
-    shown = f"{scheme}://{host}:{port}{path}"
-    headers = {"User-Agent": "kube-probe/1.34", "Accept": "*/*", "Connection": "close", "Host": f"{host}:{port}"}
+    url = f"{scheme}://{host}:{port}{path}"
+    headers = {"User-Agent": "kube-probe/1.34", "Accept": "*/*", "Connection": "close"}
     for header in action.get("httpHeaders") or ():
         headers[header["name"]] = header.get("value", "")
     try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as session,
-            session.get(
-                f"{scheme}://{socket_address(host)}:{port}{path}",
-                headers=headers,
-                allow_redirects=False,
-                ssl=False,  # probes do not verify certificates, as in Kubernetes
-            ) as answer,
-        ):
-            body = (await answer.content.read(BODY_LIMIT)).decode(errors="replace")
-            status = answer.status
-            location = answer.headers.get("Location", "")
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout)) as session:
+            for _ in range(1 + MOST_REDIRECTS):
+                status, body, location = await _get(session, url, host, headers)
+                target = urljoin(url, location)
+                elsewhere = urlsplit(target).hostname != host
+                if not 300 <= status < 400 or not location or elsewhere:
+                    break
+                url = target
+            else:
+                return Outcome(False, f'Get "{location}": stopped after {MOST_REDIRECTS} redirects')
     except TimeoutError:
         return Outcome(
-            False, f'Get "{shown}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+            False, f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         )
     except aiohttp.ClientConnectorError as error:
-        return Outcome(False, f'Get "{shown}": dial tcp {host}:{port}: connect: {_reason(error.os_error)}')
+        return Outcome(False, f'Get "{url}": dial tcp {host}:{port}: connect: {_reason(error.os_error)}')
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Outcome(False, f'Get "{shown}": {error or type(error).__name__}')
+        return Outcome(False, f'Get "{url}": {error or type(error).__name__}')
     if 200 <= status < 400:
-        if status >= 300 and urlsplit(location).hostname not in (None, host):
+        if status >= 300:
             return Outcome(True, f"Probe terminated redirects, Response body: {body}", warning=True, answered=True)
         return Outcome(True, body, answered=True)
     return Outcome(False, f"HTTP probe failed with statuscode: {status}", answered=True)
+
+
+async def _get(session: aiohttp.ClientSession, url: str, host: str, headers: Mapping[str, str]) -> tuple[int, str, str]:
+    """One request to ``url``, whose host is ``host``: status, body and where it redirects to."""
+    parts = urlsplit(url)
+    here = parts._replace(netloc=parts.netloc.replace(host, socket_address(host), 1)).geturl()
+    # Probes do not verify certificates, as in Kubernetes.
+    async with session.get(here, headers={"Host": parts.netloc, **headers}, allow_redirects=False, ssl=False) as answer:
+        body = (await answer.content.read(BODY_LIMIT)).decode(errors="replace")
+        return answer.status, body, answer.headers.get("Location", "")
 
 
 async def _grpc(action: Mapping[str, Any], pod_ip: str, timeout: float) -> Outcome:
