@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from kaito_runtime.errors import BadConfig, shorten
+from kaito_runtime.models.adapter_kinds import why_not_served
 from kaito_runtime.models.loading import load
 from kaito_runtime.models.quantizing import keep_gradients
+from kaito_runtime.reporting import log
 from kaito_runtime.tuning.configuration import TrainingConfig, target_modules_from_environment
 
 
@@ -51,6 +53,9 @@ def add_adapter(model: Any, config: TrainingConfig, *, seed: int, checkpointing:
         adapted = peft.get_peft_model(model, settings)
     except (ValueError, TypeError, NotImplementedError, AttributeError, KeyError) as error:
         raise BadConfig(f"LoraConfig: {shorten(str(error))}") from error
+    why = why_not_served(adapted.peft_config["default"].to_dict())
+    if why:
+        log("adapter-not-served", level="warning", why=f"kaito-runtime serve will refuse this adapter: it {why}")
     adapted.config.use_cache = False
     keep_gradients(adapted)
     adapted.train()

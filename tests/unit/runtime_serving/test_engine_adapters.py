@@ -207,6 +207,7 @@ def test_adapters_that_cannot_be_served_are_refused_in_one_sentence(
     assert "does not exist" in refusal(tmp_path / "nowhere")
     assert "DoRA" in refusal(broken("dora", use_dora=True))
     assert "only LORA" in refusal(broken("ia3", peft_type="IA3"))
+    assert "changed base weights (init_lora_weights: pissa)" in refusal(broken("pissa", init_lora_weights="pissa"))
     assert "biases" in refusal(broken("bias", bias="all"))
     assert "says rank 8 for layer" in refusal(broken("rank", r=8))
     assert "no usable r, lora_alpha or pattern" in refusal(broken("alpha", lora_alpha="much"))

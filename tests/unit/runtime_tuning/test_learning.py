@@ -121,6 +121,15 @@ def test_a_checkpoint_that_cannot_be_gone_on_from_is_named(facts_file: Path, tmp
         tune(facts_file, tmp_path / "out", **settings)
 
 
+def test_an_adapter_that_will_not_be_served_is_named_while_it_is_tuned(
+    facts_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(facts_file, tmp_path / "plain", TrainingArguments__max_steps=1)
+    assert "adapter-not-served" not in capsys.readouterr().out
+    tune(facts_file, tmp_path / "dora", TrainingArguments__max_steps=1, LoraConfig__use_dora=True)
+    assert "kaito-runtime serve will refuse this adapter: it uses DoRA" in capsys.readouterr().out
+
+
 def test_a_model_that_is_lost_is_no_success(facts_file: Path, tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match=r"the loss is nan at step \d+.* lower TrainingArguments.learning_rate"):
         tune(facts_file, tmp_path / "out", TrainingArguments__learning_rate=1e30, TrainingArguments__max_steps=40)

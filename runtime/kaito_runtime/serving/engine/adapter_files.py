@@ -11,22 +11,12 @@ from typing import Any
 
 import torch
 
+from kaito_runtime.models.adapter_kinds import why_not_served
+
 from ..generation import AdapterRefused
 from .lora import LowRank, Variant
 
 _KEY = re.compile(r"^base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight$")
-_REFUSED = {
-    "use_dora": "DoRA",
-    "lora_bias": "a bias on its low-rank layers",
-    "use_qalora": "QA-LoRA",
-    "modules_to_save": "whole modules saved beside the low-rank layers",
-    "trainable_token_indices": "trained token embeddings",
-    "layer_replication": "replicated layers",
-    "target_parameters": "adapted parameters that are not modules",
-    "use_bdlora": "block-diagonal LoRA",
-    "arrow_config": "an Arrow router",
-    "alora_invocation_tokens": "activated LoRA",
-}
 
 
 def read_deltas(name: str, folder: Path, *, strength: float = 1.0) -> dict[str, LowRank]:
@@ -107,13 +97,9 @@ def _read_config(name: str, folder: Path) -> Mapping[str, Any]:
         raise AdapterRefused(f"Adapter {name}: {file} cannot be read as JSON: {error}") from error
     if not isinstance(config, dict):
         raise AdapterRefused(f"Adapter {name}: {file} is not a JSON object")
-    if str(config.get("peft_type", "LORA")).upper() != "LORA":
-        raise AdapterRefused(f"Adapter {name}: its type is {config['peft_type']}, only LORA is served")
-    for key, meaning in _REFUSED.items():
-        if config.get(key):
-            raise AdapterRefused(f"Adapter {name}: it uses {meaning} ({key}), which is not served")
-    if config.get("bias", "none") != "none":
-        raise AdapterRefused(f"Adapter {name}: it trained biases (bias: {config['bias']}), which is not served")
+    why = why_not_served(config)
+    if why:
+        raise AdapterRefused(f"Adapter {name}: it {why}")
     return config
 
 
