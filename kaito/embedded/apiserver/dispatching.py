@@ -132,9 +132,9 @@ class Dispatcher:
         if resource is None:
             raise self._no_resource(info)
         if resource.custom:
-            _check_custom(info, resource)
             if resource.deprecation:
                 call.warn(resource.deprecation)
+            _check_custom(call, resource)
         else:
             _check_builtin(call, resource)
         # The namespace in the path of a Namespace is its own name.
@@ -184,10 +184,13 @@ class Dispatcher:
         return page_not_found()
 
 
-def _check_custom(info: RequestInfo, resource: Resource) -> None:
+def _check_custom(call: Call, resource: Resource) -> None:
     """What the handler of custom resources refuses before it looks at anything else (apiextensions' crdHandler)."""
+    info = call.info
     if bool(info.namespace) is not resource.namespaced and (info.namespace or info.verb not in ("list", "watch")):
         raise page_not_found()
+    if info.verb == "patch" and info.subresource in ("", *resource.subresources):
+        check_media_type(call, resource)
     if not info.name and info.verb in ("update", "patch"):
         raise bad_request("name must be provided")
     if not info.subresource:

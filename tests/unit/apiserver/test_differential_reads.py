@@ -14,15 +14,13 @@ import pytest
 
 from tests.unit.apiserver.conftest import DEFINITIONS, Api, widget_definition
 from tests.unit.apiserver.playing import play
-from tests.unit.apiserver.sequences.families import sequence
+from tests.unit.apiserver.sequences.families import FOUND, KNOWN, sequence
 
 COUNT = int(os.environ.get("KAITO_DIFFERENTIAL_READS", "33"))
 FIRST = int(os.environ.get("KAITO_DIFFERENTIAL_READS_FIRST", "0"))
 AT_ONCE = 8
-FOUND: tuple[int, ...] = ()
-"""Seeds that once found a difference, one for each cause: played every time."""
-KNOWN: dict[int, str] = {}
-"""Seeds that differ, each with its reason, which docs/embedded.md gives too. Anything else that differs is a fault."""
+UNANSWERED_SHARE = 0.01
+"""The real server breaks off a few requests, and times out on a few Services once it has served thousands of them."""
 
 
 @pytest.mark.e2e
@@ -32,6 +30,7 @@ async def test_reads_and_verbs_over_several_objects_are_answered_as_the_real_ser
 ) -> None:
     seeds = sorted({*range(FIRST, FIRST + COUNT), *FOUND} - {*KNOWN})
     turns = asyncio.Semaphore(AT_ONCE)
+    unanswered: list[int] = []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def difference(seed: int) -> str | None:
@@ -41,15 +40,19 @@ async def test_reads_and_verbs_over_several_objects_are_answered_as_the_real_ser
                     play(session, real, "real", asks), play(session, api.url, api.token, asks)
                 )
             for number, (ask, want, got) in enumerate(zip(asks, wanted, found, strict=True)):
-                if want is not None and want != got:
+                if want is None:  # from here on the two servers may hold different objects
+                    unanswered.append(seed)
+                    return None
+                if want != got:
                     return f"seed {seed}, request {number}: {ask}\n  real {want}\n  ours {got}"
             return None
 
         await _define_widgets(session, real, "real")
         await _define_widgets(session, api.url, api.token)
         different = [found for found in await asyncio.gather(*map(difference, seeds)) if found]
-    print(f"{len(different)} of {len(seeds)} sequences differ")
+    print(f"{len(different)} of {len(seeds)} sequences differ; {len(unanswered)} were not answered to their end")
     assert not different, "\n".join(different)
+    assert len(unanswered) <= max(2, len(seeds) * UNANSWERED_SHARE)
 
 
 async def _define_widgets(session: aiohttp.ClientSession, url: str, token: str) -> None:
