@@ -224,6 +224,8 @@ class _Walk:
                     return self._schema_or(kind, value, path)
                 case _:  # raw, json, fields: any JSON
                     return value
+        except DecodeError:
+            raise
         except ValueError as error:
             self.error = self.error or str(error)
             return None

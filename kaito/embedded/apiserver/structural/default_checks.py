@@ -46,7 +46,7 @@ def _check_default(node: Node, default: Any, path: str) -> list[Cause]:
     found = embedded.check(node, default, "", is_resource=node.is_resource)
     if found:
         return causes + [_below(path, cause, "" if cause.field.startswith("[") else ".") for cause in found]
-    checked = with_go_numbers(copy.deepcopy(default))
+    checked = with_go_numbers([copy.deepcopy(default)])[0]
     return causes + [_below(path, cause, ".") for cause in validation.check(node, checked, "")]
 
 
