@@ -32,6 +32,7 @@ CONTROLLERS = (
     "endpointslice",
     "persistentvolume-binder",
     "persistentvolume-protection",
+    "disruption",
     "node-lifecycle",
     "pod-garbage-collector",
 )
@@ -69,6 +70,7 @@ def _makers(
     from kaito.embedded.controllers.cronjobs import CronJobs
     from kaito.embedded.controllers.daemonsets import DaemonSets
     from kaito.embedded.controllers.deployments import Deployments
+    from kaito.embedded.controllers.disruption import Disruption
     from kaito.embedded.controllers.endpoint_slices import EndpointSlices
     from kaito.embedded.controllers.endpoints import Endpoints
     from kaito.embedded.controllers.garbage_collection import GarbageCollector
@@ -113,6 +115,7 @@ def _makers(
         "endpointslice": lambda: EndpointSlices(cluster),
         "persistentvolume-binder": volumes,
         "persistentvolume-protection": lambda: VolumeProtection(cluster),
+        "disruption": lambda: Disruption(cluster),
         "node-lifecycle": lambda: NodeLifecycle(cluster),
         "pod-garbage-collector": lambda: PodCollection(cluster),
     }
