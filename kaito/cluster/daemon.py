@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import shutil
@@ -167,13 +168,18 @@ async def _serve(name: str, tier: str, options: ClusterOptions) -> None:
         await asyncio.wait((cluster.failed, stopping), return_when=asyncio.FIRST_COMPLETED)
         if cluster.failed.done():
             state = replace(state, problem=str(cluster.failed.result()))
-            write_state(folder, state)
+            _note(folder, state)
         await stopping
     finally:
-        with contextlib.suppress(OSError):  # A disk that is full is no reason to leave processes behind.
-            write_state(folder, replace(state, phase="stopping"))
+        _note(folder, replace(state, phase="stopping"))
         await cluster.stop()
         folder.daemon.unlink(missing_ok=True)
+
+
+def _note(folder: ClusterFolder, state: DaemonState) -> None:
+    """Write the state where that is possible: a full disk is no reason to end, or to leave processes behind."""
+    with contextlib.suppress(OSError):
+        write_state(folder, state)
 
 
 def _running_state(folder: ClusterFolder, name: str, cluster: Cluster, options: ClusterOptions) -> DaemonState:
@@ -195,6 +201,11 @@ def _detach_output(folder: ClusterFolder) -> None:
     """Nobody reads the pipe to `kaito up` from here on; what is printed goes to the log."""
     with folder.log.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
+
+
+def _disk_is_full(error: Exception) -> bool:
+    """Whether a write failed that does not say which file it was for."""
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None
 
 
 def main() -> int:
@@ -224,7 +235,7 @@ def main() -> int:
             asyncio.run(_serve(arguments.name, arguments.tier, options))
     except (ClusterError, OSError, ApiError) as error:
         logger.error("the cluster did not start, or ended", exc_info=error)
-        said = f"{error.filename or folder.root}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        said = f"{folder.root}: {error.strerror}" if _disk_is_full(error) else str(error)
         with contextlib.suppress(BrokenPipeError):  # Whoever started it may be gone: that is why it ends.
             print(f"{_FAILED} {' '.join(said.split())}", flush=True)
         return 1
