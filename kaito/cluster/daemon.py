@@ -235,7 +235,7 @@ def main() -> int:
             asyncio.run(_serve(arguments.name, arguments.tier, options))
     except (ClusterError, OSError, ApiError) as error:
         logger.error("the cluster did not start, or ended", exc_info=error)
-        said = f"{folder.root}: {error.strerror}" if _disk_is_full(error) else str(error)
+        said = f"{folder.root}: {os.strerror(errno.ENOSPC)}" if _disk_is_full(error) else str(error)
         with contextlib.suppress(BrokenPipeError):  # Whoever started it may be gone: that is why it ends.
             print(f"{_FAILED} {' '.join(said.split())}", flush=True)
         return 1
