@@ -72,6 +72,22 @@ async def play(session: aiohttp.ClientSession, url: str, token: str, asks: Seque
     return shown
 
 
+async def define(session: aiohttp.ClientSession, url: str, token: str, definition: dict[str, Any]) -> None:
+    """Creates a CustomResourceDefinition and waits until its resource is served."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    spec = definition["spec"]
+    definitions = f"{url}/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    served = f"{url}/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+    async with session.post(definitions, data=json.dumps(definition), headers=headers, ssl=False) as answer:
+        assert answer.status == 201
+    async with asyncio.timeout(30):
+        while True:
+            async with session.get(served, headers=headers, ssl=False) as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.2)
+
+
 async def _ask(session: aiohttp.ClientSession, url: str, token: str, ask: Ask, documents: list[Any]) -> Answered:
     def fill(text: str) -> str:
         return _REFERENCE.sub(lambda match: str(_at(documents[int(match[1])], match[2])), text)
