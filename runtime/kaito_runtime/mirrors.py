@@ -99,6 +99,8 @@ def load_mirrors(environment: Mapping[str, str] = os.environ) -> MirrorMap:
         return parse_mirrors(path.read_text(encoding="utf-8"), source=str(path))
     except OSError as error:
         raise BadConfig(f"the mirror map {path} (from {VARIABLE}) cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadConfig(f"the mirror map {path} (from {VARIABLE}) is not UTF-8 text") from error
 
 
 def parse_mirrors(text: str, *, source: str) -> MirrorMap:

@@ -155,3 +155,5 @@ def _chat_template(value: str | None) -> str | None:
         return file.read_text(encoding="utf-8")
     except OSError as error:
         raise NotFound(f"--chat-template {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadConfig(f"--chat-template {file} is not UTF-8 text") from None

@@ -83,6 +83,8 @@ def _template(setting: str | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadConfig(f"ModelConfig.chat_template: the file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadConfig(f"ModelConfig.chat_template: the file {path} is not UTF-8 text") from error
 
 
 def add_noise(model: Any, alpha: float) -> None:

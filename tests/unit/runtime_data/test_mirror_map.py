@@ -73,4 +73,7 @@ def test_the_file_is_found_beneath_the_containers_root(tmp_path: Path) -> None:
     assert load_mirrors(environment).find_repository("microsoft/Phi-3-mini-128k-instruct") == "tiny:phi3"
     with pytest.raises(BadConfig, match="cannot be read"):
         load_mirrors({"KAITO_MIRRORS": str(tmp_path / "missing")})
+    (tmp_path / "latin1").write_bytes(b"\xe4")
+    with pytest.raises(BadConfig, match="is not UTF-8 text"):
+        load_mirrors({"KAITO_MIRRORS": str(tmp_path / "latin1")})
     assert load_mirrors({}) == MirrorMap()

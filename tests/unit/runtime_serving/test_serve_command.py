@@ -88,6 +88,7 @@ def test_a_template_file_is_read(parse: Any, tmp_path: Path) -> None:
         (["--max-model-len", "0"], "max-model-len"),
         (["--device", "tpu"], "auto, cpu, cuda or cuda:N"),
         (["--chat-template", "/nowhere/t.jinja"], "t.jinja"),
+        (["--chat-template", "{root}/latin1"], "latin1 is not UTF-8 text"),
         (["--config-file", "/nowhere/c.yaml"], "does not exist"),
         (["--config-file", "{root}/list.yaml"], "section vllm"),
         (["--config-file", "{root}/broken.yaml"], "broken.yaml:1: not YAML"),
@@ -98,6 +99,7 @@ def test_a_template_file_is_read(parse: Any, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_one_sentence(parse: Any, tmp_path: Path, arguments: list[str], says: str) -> None:
+    (tmp_path / "latin1").write_bytes(b"\xe4")
     (tmp_path / "list.yaml").write_text("[1]")
     (tmp_path / "broken.yaml").write_text("a: [")
     (tmp_path / "length.yaml").write_text("vllm: {max-model-len: long}")
