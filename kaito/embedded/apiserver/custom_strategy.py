@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from kaito.embedded.apiserver.errors import StatusError
 from kaito.embedded.apiserver.kinds.model import Kind
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.ownership import Ownership
@@ -116,6 +117,19 @@ class CustomStrategy:
             new["metadata"].pop("managedFields", None)
             return
         self._ownership.track(new, live, manager=manager, time=time, subresource=subresource)
+
+    def _check_live(self, live: Object | None, patch: Object) -> None:
+        """What is stored may not fit the schema, which has changed since: then nothing can be applied to it."""
+        if live is None or self._is_typed(live):
+            return
+        metadata = live["metadata"]
+        name = f"{metadata.get('namespace', '')}/{metadata['name']}; {self._kind.api_version}, Kind={self._kind.kind}"
+        problem = type_error(self._shape, without_managed_fields(live))
+        if not metadata.get("managedFields"):
+            start = f"failed to create manager for existing fields: failed to convert new object ({name}) to smd typed"
+            raise StatusError(500, "", f"{start}: {problem}")
+        if type_error(self._shape, patch) is None:
+            raise StatusError(500, "", f"failed to create typed live object ({name}): {problem}")
 
     def _is_typed(self, obj: Object) -> bool:
         """Whether every part of an object has the type that the schema gives it; repeated items of sets are allowed."""

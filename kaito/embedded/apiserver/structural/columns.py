@@ -73,7 +73,7 @@ def _cell(kind: str, value: Any, now: datetime) -> Any:
         case "boolean":
             return value if isinstance(value, bool) else None
         case "date":
-            return age(value, now) if isinstance(value, str) and value else "<unknown>"
+            return age(value, now) if isinstance(value, str) else None
         case _:
             return value if isinstance(value, str) else _printed(value)
 

@@ -8,7 +8,7 @@ from kaito.embedded.apiserver.kinds import names
 from kaito.embedded.apiserver.kinds.causes import invalid, required
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.kinds.object_meta import check_embedded_metadata
-from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode_metadata
+from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode_metadata, in_order
 from kaito.embedded.apiserver.structural.schema import Node, member_path
 
 
@@ -54,5 +54,5 @@ def _check_metadata(metadata: Any, path: str) -> list[Cause]:
     try:
         decode_metadata({"metadata": metadata})
     except DecodeError as problem:
-        return [invalid(path, metadata, str(problem).replace("metadata.", ""))]
+        return [invalid(path, in_order(metadata), str(problem).replace("metadata.", ""))]
     return check_embedded_metadata(metadata, path) if isinstance(metadata, dict) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kaito.embedded.apiserver.schemas.decoding import DecodeError, decode_metadata
-from kaito.embedded.apiserver.structural.schema import Node
+from kaito.embedded.apiserver.structural.schema import Node, member_path
 
 RESOURCE_KEYS: Final = ("apiVersion", "kind", "metadata")
 
@@ -21,26 +21,33 @@ def prune(node: Node, value: Any, *, is_resource: bool, metadata: bool = True) -
     return [*sorted(path for path in unknown if path not in inside), *sorted(inside)]
 
 
-def _prune(node: Node, value: Any, path: str, unknown: list[str], *, is_resource: bool, metadata: bool) -> None:
+def _prune(
+    node: Node, value: Any, path: str, unknown: list[str], *, is_resource: bool, metadata: bool, where: str = ""
+) -> None:
+    """`where` is the path as errors of metadata write it: members of maps in brackets."""
     if isinstance(value, dict):
         for key in list(value):
             child = node.properties.get(key)
             if is_resource and key in RESOURCE_KEYS and (child is None or key == "metadata"):
                 if key == "metadata" and path and metadata:
-                    _prune_metadata(value, f"{path}.metadata", unknown)
+                    _prune_metadata(value, f"{where}.metadata", unknown)
                 continue
             child = child or node.additional
             here = f"{path}.{key}" if path else key
             if child is not None:
-                _prune(child, value[key], here, unknown, is_resource=child.embedded, metadata=metadata)
+                place = member_path(node, where, key)
+                resource = child.embedded
+                _prune(child, value[key], here, unknown, is_resource=resource, metadata=metadata, where=place)
             elif node.preserve or node.allows_additional:
                 continue
             else:
                 unknown.append(here)
                 del value[key]
     elif isinstance(value, list) and node.items is not None:
+        resource = node.items.embedded
         for index, item in enumerate(value):
-            _prune(node.items, item, f"{path}[{index}]", unknown, is_resource=node.items.embedded, metadata=metadata)
+            here, place = f"{path}[{index}]", f"{where}[{index}]"
+            _prune(node.items, item, here, unknown, is_resource=resource, metadata=metadata, where=place)
 
 
 def coerce(node: Node, value: Any, *, is_resource: bool) -> None:

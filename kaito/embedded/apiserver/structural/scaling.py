@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.schemas.go_text import plain, type_name
+from kaito.embedded.apiserver.structural.schema import ABSENT
 
 Json = dict[str, Any]
 LARGEST: Final = 2**31 - 1
-
-
 PATHS: Final = ("specReplicasPath", "statusReplicasPath")
 
 
@@ -27,7 +26,7 @@ def check(scale: Json | None, obj: Json, fields: Sequence[str] = PATHS) -> list[
         if problem:
             causes.append(Cause(path, f"Invalid value: 0: {problem}"))
             continue
-        if value is None:
+        if value is ABSENT:
             continue
         if isinstance(value, bool) or not isinstance(value, int):
             detail = f"{path} accessor error: {plain(value)} is of the type {type_name(value)}, expected int64"
@@ -40,14 +39,14 @@ def check(scale: Json | None, obj: Json, fields: Sequence[str] = PATHS) -> list[
 
 
 def lookup(obj: Any, path: str) -> tuple[Any, str]:
-    """The value at a plain dotted path (`.spec.replicas`), None where there is none; and what is in the way."""
+    """The value at a plain dotted path (`.spec.replicas`), None ABSENT where there is none; and what is in the way."""
     here = ""
     for part in path.lstrip(".").split("."):
         here += f".{part}"
-        if obj is None:
-            return None, ""
+        if obj is ABSENT or obj is None:
+            return ABSENT, ""
         if not isinstance(obj, dict):
             kind = f"{plain(obj)} is of the type {type_name(obj)}"
             return None, f"{here} accessor error: {kind}, expected map[string]interface{{}}"
-        obj = obj.get(part)
+        obj = obj.get(part, ABSENT)
     return obj, ""

@@ -84,11 +84,10 @@ def _check_node(schema: Json, path: str, *, is_root: bool = False, no_default: s
     for name, child in (schema.get("patternProperties") or {}).items():
         causes += _check_node(child, f"{path}.patternProperties[{name}]", no_default=no_default)
     if isinstance(schema.get("not"), dict):
-        causes += _check_node(schema["not"], f"{path}.not", no_default=no_default or "inside not")
+        causes += _check_node(schema["not"], f"{path}.not", no_default=no_default)
     for keyword in ("allOf", "oneOf", "anyOf"):
         for index, part in enumerate(schema.get(keyword) or ()):
-            reason = no_default or f"inside {keyword}"
-            causes += _check_node(part, f"{path}.{keyword}[{index}]", no_default=reason)
+            causes += _check_node(part, f"{path}.{keyword}[{index}]", no_default=no_default)
     for name, child in (schema.get("definitions") or {}).items():
         causes += _check_node(child, f"{path}.definitions[{name}]", no_default=no_default)
     items = schema.get("items")
@@ -113,7 +112,7 @@ def _check_keywords(schema: Json, path: str, no_default: str) -> list[Cause]:
     if schema.get("default") is not None and no_default:
         causes.append(forbidden(f"{path}.default", f"must not be set {no_default}"))
     for keyword in UNSUPPORTED:
-        if schema.get(keyword) not in (None, "", {}):
+        if schema.get(keyword) not in (None, "", {}) or (keyword == "$ref" and schema.get(keyword) is not None):
             causes.append(forbidden(f"{path}.{keyword}", f"{keyword} is not supported"))
     if kind == "null":
         causes.append(forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative"))

@@ -266,7 +266,7 @@ def _number(value: float) -> str:
 
 
 def _option(value: Any) -> str:
-    return f'"{_shown(value)}"' if type_name(value) in ("integer", "number") else _shown(value)
+    return _shown(value) if isinstance(value, str) else f'"{_shown(value)}"'
 
 
 def _count(number: int, unit: str) -> str:

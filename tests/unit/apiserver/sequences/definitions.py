@@ -243,7 +243,7 @@ def _flawed(rng: random.Random, seed: int) -> list[Ask]:
         for _ in range(4)
     ]
     asks += [Ask("POST", DEFINITIONS + strict, broken(rng, crd, KEYWORDS)), Ask(SETTLED, path)]
-    asks += [Ask("PATCH", path, {"spec": broken(rng, crd, KEYWORDS)["spec"]}, MERGE), Ask(SETTLED, path)]
+    asks += [Ask("PATCH", path, {"spec": broken(rng, crd, KEYWORDS).get("spec")}, MERGE), Ask(SETTLED, path)]
     return asks + _end(path)
 
 
