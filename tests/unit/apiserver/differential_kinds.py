@@ -409,8 +409,12 @@ SHALLOW = frozenset(
     {
         *("DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"),
         *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
-        *("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "PriorityLevelConfiguration"),
-        *("CSIDriver", "CSINode", "CSIStorageCapacity", "VolumeAttachment", "VolumeAttributesClass", "ServiceCIDR"),
+        *(
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+            "PriorityLevelConfiguration",
+            "ServiceCIDR",
+        ),
     }
 )
 """Kinds whose fields are validated less here (docs/embedded.md): what the real server refuses ends a sequence."""

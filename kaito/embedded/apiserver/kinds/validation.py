@@ -15,6 +15,7 @@ from kaito.embedded.apiserver.kinds.validating import (
     autoscaling,
     cluster,
     configuration,
+    drivers,
     events,
     jobs,
     limits,
@@ -74,8 +75,12 @@ CREATE: Final[dict[tuple[str, str], Validator]] = {
     ("rbac.authorization.k8s.io", "Role"): access.check_role,
     ("rbac.authorization.k8s.io", "RoleBinding"): access.check_role_binding,
     ("scheduling.k8s.io", "PriorityClass"): access.check_priority_class,
-    ("storage.k8s.io", "CSINode"): cluster.check_csi_node,
+    ("storage.k8s.io", "CSIDriver"): drivers.check_csi_driver,
+    ("storage.k8s.io", "CSINode"): drivers.check_csi_node,
+    ("storage.k8s.io", "CSIStorageCapacity"): drivers.check_capacity,
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class,
+    ("storage.k8s.io", "VolumeAttachment"): drivers.check_attachment_create,
+    ("storage.k8s.io", "VolumeAttributesClass"): drivers.check_attributes_class,
 }
 # What an update is checked for beside what every object of the kind is checked for.
 UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
@@ -101,7 +106,12 @@ UPDATE: Final[dict[tuple[str, str], UpdateValidator]] = {
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): access.check_binding_update,
     ("rbac.authorization.k8s.io", "RoleBinding"): access.check_binding_update,
     ("scheduling.k8s.io", "PriorityClass"): access.check_priority_class_update,
+    ("storage.k8s.io", "CSIDriver"): drivers.check_csi_driver_update,
+    ("storage.k8s.io", "CSINode"): drivers.check_csi_node_update,
+    ("storage.k8s.io", "CSIStorageCapacity"): drivers.check_capacity_update,
     ("storage.k8s.io", "StorageClass"): storage.check_storage_class_update,
+    ("storage.k8s.io", "VolumeAttachment"): drivers.check_attachment_update,
+    ("storage.k8s.io", "VolumeAttributesClass"): drivers.check_attributes_class_update,
 }
 # What an update checks twice, though metadata once.
 REPEATING: Final = frozenset({("", "ReplicationController"), ("networking.k8s.io", "NetworkPolicy")})
@@ -110,6 +120,7 @@ REPEATED: Final[dict[tuple[str, str], Validator]] = {
     ("", "Pod"): pods.check_pod,
     ("events.k8s.io", "Event"): events.check_event,
     ("networking.k8s.io", "Ingress"): networking.check_ingress,
+    ("storage.k8s.io", "VolumeAttachment"): drivers.check_attachment,
     ("apps", "StatefulSet"): functools.partial(workloads.check_stateful_set, updating=True),
 }
 # Update validation of these does not repeat what a create is checked for.

@@ -115,13 +115,19 @@ def _merge_member(original: Json, key: str, value: Json, field: Field | _MapValu
 
 
 def _merge_list(current: Any, patch: list[Any], field: Field | _MapValue | None, order: Any) -> list[Any]:
-    existing = list(current) if isinstance(current, list) else []
-    if field is None or "merge" not in field.strategies:
+    elem = field.type.elem if field is not None and field.type.kind == "slice" else None
+    merges = field is not None and "merge" in field.strategies
+    if not isinstance(current, list):  # nothing to merge with: taken as it is, without directives
+        if merges and field is not None and field.merge_key and all(isinstance(item, dict) for item in patch):
+            _check_order(patch, order, field.merge_key)
+        kept = [item for item in patch if not (isinstance(item, dict) and PATCH in item)]
+        return [_merge({}, item, elem) if isinstance(item, dict) else copy.deepcopy(item) for item in kept]
+    existing = list(current)
+    if field is None or not merges:
         return copy.deepcopy(patch)
     if any(isinstance(item, dict) and item.get(PATCH) == "replace" for item in patch):
         return [copy.deepcopy(item) for item in patch if not (isinstance(item, dict) and PATCH in item)]
     _check_alike(existing, patch)
-    elem = field.type.elem if field.type.kind == "slice" else None
     if field.merge_key is None or not all(isinstance(item, dict) for item in [*patch, *existing]):
         merged = existing + [item for item in patch if item not in existing]
         return _sort(merged, existing, patch, order, lambda item: item)

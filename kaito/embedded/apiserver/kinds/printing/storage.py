@@ -81,12 +81,13 @@ def storage_class_row(storage: Json, now: datetime) -> list[Any]:
 def csi_driver_row(driver: Json, now: datetime) -> list[Any]:
     spec = driver.get("spec", {})
     modes = ",".join(spec.get("volumeLifecycleModes") or ()) or NONE
+    tokens = spec.get("tokenRequests")
     return [
         name(driver),
         spec.get("attachRequired", True),
         spec.get("podInfoOnMount", False),
         spec.get("storageCapacity", False),
-        ",".join(token.get("audience", "") for token in spec.get("tokenRequests") or ()) or UNSET,
+        ",".join(token.get("audience", "") for token in tokens) if tokens else UNSET,
         spec.get("requiresRepublish", False),
         modes,
         age(created(driver), now),

@@ -26,7 +26,9 @@ def check_cluster_role(role: Json) -> list[Cause]:
         detail = "at least one clusterRoleSelector required if aggregationRule is non-nil"
         causes.append(required("aggregationRule.clusterRoleSelectors", detail))
     for index, selector in enumerate(selectors):
-        causes += check_selector(selector, f"aggregationRule.clusterRoleSelectors[{index}]")
+        path = f"aggregationRule.clusterRoleSelectors[{index}]"
+        found = check_selector(selector, path)
+        causes += [*found, invalid(path, None, "invalid label selector.")] if found else []
     return causes
 
 

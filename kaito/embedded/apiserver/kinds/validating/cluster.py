@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kaito.embedded.apiserver.kinds import names
-from kaito.embedded.apiserver.kinds.causes import duplicate, forbidden, invalid, invalid_each, required
+from kaito.embedded.apiserver.kinds.causes import duplicate, forbidden, invalid, invalid_each
 from kaito.embedded.apiserver.kinds.internal import internal
 from kaito.embedded.apiserver.kinds.model import Cause
 from kaito.embedded.apiserver.kinds.object_meta import check_standard_finalizers
 from kaito.embedded.apiserver.kinds.validating.resources import check_requirements
 from kaito.embedded.apiserver.kinds.validating.scheduling import check_taints, check_tolerations
 from kaito.embedded.apiserver.kinds.validating.selectors import check_labels, not_negative
-from kaito.embedded.apiserver.kinds.validating.volumes import check_driver_name
 
 Json = dict[str, Any]
 
@@ -83,13 +82,3 @@ def check_runtime_class_update(new: Json, old: Json) -> list[Cause]:
     if new.get("handler") != old.get("handler"):
         return [invalid("handler", new.get("handler"), names.IMMUTABLE)]
     return []
-
-
-def check_csi_node(node: Json) -> list[Cause]:
-    causes: list[Cause] = []
-    for index, driver in enumerate((node.get("spec") or {}).get("drivers") or ()):
-        path = f"spec.drivers[{index}]"
-        causes += check_driver_name(driver.get("name", ""), f"{path}.name")
-        if not driver.get("nodeID"):
-            causes.append(required(f"{path}.nodeID"))
-    return causes

@@ -20,6 +20,7 @@ from kaito.embedded.apiserver.kinds.validating.containers import check_port_refe
 from kaito.embedded.apiserver.kinds.validating.selectors import check_labels
 
 Json = dict[str, Any]
+PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
 TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 SPECIAL_RANGES: Final = (
     ("is_unspecified", 'may not be unspecified (0.0.0.0 or ::)'),
@@ -192,6 +193,7 @@ def check_endpoint_slice(endpoint_slice: Json) -> list[Cause]:
             causes += invalid_each(f"{path}.nodeName", node, names.subdomain(node))
         if (host := endpoint.get("hostname")) is not None:
             causes += invalid_each(f"{path}.hostname", host, names.label(host))
+        causes += _check_hints(endpoint.get("hints") or {}, f"{path}.hints")
     seen: set[str] = set()
     for index, port in enumerate(endpoint_slice.get("ports") or ()):
         path = f"ports[{index}]"
@@ -201,7 +203,23 @@ def check_endpoint_slice(endpoint_slice: Json) -> list[Cause]:
         if name in seen:
             causes.append(duplicate(f"{path}.name", name))
         seen.add(name)
-        causes += check_protocol(port.get("protocol") or "", f"{path}.protocol")
+        if port.get("protocol") not in PROTOCOLS:
+            causes.append(not_supported(f"{path}.protocol", port.get("protocol") or "", PROTOCOLS))
+        if (protocol := port.get("appProtocol")) is not None:
+            causes += invalid_each(f"{path}.appProtocol", protocol, names.qualified_name(protocol))
+    return causes
+
+
+def _check_hints(hints: Json, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    for field, check in (("forZones", names.label_value), ("forNodes", names.subdomain)):
+        seen: set[str] = set()
+        for index, hint in enumerate(hints.get(field) or ()):
+            here, name = f"{path}.{field}[{index}].name", hint.get("name", "")
+            if name in seen:
+                causes.append(duplicate(here, name))
+            seen.add(name)
+            causes += invalid_each(here, name, check(name))
     return causes
 
 
