@@ -45,6 +45,9 @@ _NAMED_WRONGLY = frozenset(
 )
 """What is wrong with a path that the user gave."""
 
+_INTERRUPTED = 130
+"""What a shell says of a process that Ctrl-C ended."""
+
 
 class _LazyGroup(typer.core.TyperGroup):
     """A group whose members are imported on first use; the overview needs none of them."""
@@ -105,7 +108,7 @@ def main() -> None:
         sys.exit(failure.code)
     except KeyboardInterrupt:
         report_failure("interrupted")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         _leave_quietly()
     except OSError as error:
@@ -116,6 +119,8 @@ def main() -> None:
 
 def _leave(end: SystemExit) -> NoReturn:
     """End with the code of `end`; once torch is loaded, without the seconds that taking it down would cost."""
+    if end.code == _INTERRUPTED:  # typer has made this of a KeyboardInterrupt
+        report_failure("interrupted")
     if "torch" in sys.modules and isinstance(end.code, int | None):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -176,6 +176,29 @@ def test_a_terminated_run_says_so_and_its_metrics_were_there(facts_file: Path, t
 
 
 @pytest.mark.torch
+def test_an_interrupted_run_says_so(facts_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output)]
+    words += ["--set", "TrainingArguments.max_steps=100000"]
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs, and so these tests when they are one, ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "event=step" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (130, "error: interrupted\n")
+    assert failure(output)["reason"] == "Interrupted"
+
+
+@pytest.mark.torch
 def test_the_failure_of_one_of_several_processes_is_that_of_the_run(facts_file: Path, tmp_path: Path) -> None:
     from ..runtime_serving.tiny import tiny_model
 
