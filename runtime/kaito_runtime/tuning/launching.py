@@ -60,12 +60,15 @@ def _free_port() -> int:
 
 
 def _first_failure(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Return the first exit code that is not 0 (negative: the signal), or 0 when all have ended well."""
+    """Return the first exit code that is not 0 (negative: the signal), or 0 when all have ended well.
+
+    A signal comes first: the others then fail for want of the one that it killed.
+    """
     while True:
         codes = [child.poll() for child in children]
-        for code in codes:
-            if code:
-                return code
+        failed = [code for code in codes if code]
+        if failed:
+            return min(failed)
         if None not in codes:
             return 0
         time.sleep(_POLL)
@@ -83,8 +86,8 @@ def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _failure(code: int, count: int, folder: Path) -> RuntimeFailure:
+    if code < 0:
+        name = signal.Signals(-code).name
+        return RuntimeFailure(f"one of {count} tuning processes was killed by {name}; it may have run out of memory")
     said = sentinels.failure_message(folder)
-    if said is not None:
-        return failure_of(code, said)
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return RuntimeFailure(f"one of {count} tuning processes {how} without a reason")
+    return failure_of(code, said or f"one of {count} tuning processes ended with exit code {code} without a reason")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from kaito_runtime import exitcodes, sentinels
 
@@ -210,6 +211,23 @@ def test_the_failure_of_one_of_several_processes_is_that_of_the_run(facts_file: 
     (sentence,) = result.stderr.splitlines()
     assert "model holds no model that can be loaded" in sentence
     assert failure(output)["permanent"] is True
+
+
+@pytest.mark.torch
+def test_a_killed_process_ends_the_others(facts_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    words = ["--model", "tiny:phi3", "--data", str(facts_file), "--output", str(output), "--processes", "2"]
+    words += ["--set", "TrainingArguments.max_steps=1000000"]
+    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "event=step" in line:
+            break
+    psutil.Process(process.pid).children()[1].kill()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == exitcodes.UNEXPECTED
+    assert errors.endswith("error: one of 2 tuning processes was killed by SIGKILL; it may have run out of memory\n")
+    assert failure(output)["permanent"] is False
 
 
 @pytest.mark.torch
