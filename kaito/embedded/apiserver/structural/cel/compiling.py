@@ -9,7 +9,7 @@ from typing import Any, Final
 from kaito.embedded.apiserver.structural.cel import evaluating, literals, parsing
 from kaito.embedded.apiserver.structural.cel.checking import Checked, Fields, check
 from kaito.embedded.apiserver.structural.cel.costs import Coster, SizeOf
-from kaito.embedded.apiserver.structural.cel.errors import CompileError, EvaluationError
+from kaito.embedded.apiserver.structural.cel.errors import TOO_DEEP, CompileError, EvaluationError, Issue
 from kaito.embedded.apiserver.structural.cel.evaluating import Program
 from kaito.embedded.apiserver.structural.cel.library import costs, regular
 from kaito.embedded.apiserver.structural.cel.library.implemented import IMPLEMENTED
@@ -41,6 +41,15 @@ def compile_expression(
     source: str, variables: Mapping[str, Type], fields: Fields, size_at: SizeOf, wanted: Type | None = None
 ) -> Compiled:
     """Raises CompileError, ResultError where the result is not of the wanted type, and ProgramError."""
+    try:
+        return _compile(source, variables, fields, size_at, wanted)
+    except RecursionError:
+        raise CompileError(source, [Issue(0, TOO_DEEP)]) from None
+
+
+def _compile(
+    source: str, variables: Mapping[str, Type], fields: Fields, size_at: SizeOf, wanted: Type | None
+) -> Compiled:
     tree = parsing.parse(source)
     checked = check(source, tree, variables, fields)
     if found := literals.problems(checked):
@@ -49,11 +58,23 @@ def compile_expression(
         raise ResultError(str(checked.result))
     _fold(checked)
     return Compiled(
-        evaluating.program(checked),
+        _guarded(evaluating.program(checked)),
         checked.result,
         frozenset(checked.names),
         Coster(checked, size_at, costs.estimate).cost(tree).high,
     )
+
+
+def _guarded(program: Program) -> Program:
+    """Where the caller's stack is deep already, a deep expression has no value."""
+
+    def run(variables: evaluating.Variables) -> Any:
+        try:
+            return program(variables)
+        except RecursionError:
+            raise EvaluationError(TOO_DEEP) from None
+
+    return run
 
 
 def _fold(checked: Checked) -> None:

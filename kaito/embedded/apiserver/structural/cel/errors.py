@@ -26,6 +26,7 @@ class EvaluationError(Exception):
 
 
 NO_SUCH_OVERLOAD = "no such overload"
+TOO_DEEP = "expression recursion limit exceeded: 250"
 
 
 def _shown(source: str, issue: Issue) -> str:

@@ -31,7 +31,7 @@ def member(value: Any, name: str) -> Any:
         raise EvaluationError(f"no such key: {name}")
     if isinstance(value, Optional):
         return optional_member(value, name)
-    raise EvaluationError(NO_SUCH_OVERLOAD)
+    raise EvaluationError(f"no such key: {name}")
 
 
 def optional_member(value: Any, name: str) -> Optional:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from kaito.embedded.apiserver.structural.cel import lexing, macros
-from kaito.embedded.apiserver.structural.cel.errors import CompileError, Issue
+from kaito.embedded.apiserver.structural.cel.errors import TOO_DEEP, CompileError, Issue
 from kaito.embedded.apiserver.structural.cel.lexing import Token
 from kaito.embedded.apiserver.structural.cel.nodes import (
     Call,
@@ -32,7 +32,7 @@ _RESERVED: Final = frozenset(
     )
 )
 _RELATIONS: Final = ("<", "<=", ">", ">=", "==", "!=")
-_MAX_DEPTH: Final = 200
+_MAX_DEPTH: Final = 40
 
 
 class _SyntaxStop(Exception):
@@ -99,7 +99,7 @@ class _Parser:
     def _expression(self) -> Node:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            self._issues.append(Issue(self._token.at, "expression recursion limit exceeded: 250"))
+            self._issues.append(Issue(self._token.at, TOO_DEEP))
             raise _SyntaxStop
         condition = self._balanced("||", "_||_", self._and)
         if self._is("?"):

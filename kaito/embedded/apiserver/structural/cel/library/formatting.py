@@ -18,10 +18,11 @@ _ESCAPES: Final = {
 }  # fmt: skip
 _CLAUSE: Final = re.compile(r"%(?:(%)|(?:\.(\d+))?(.))", re.DOTALL)
 _DEFAULT_PRECISION: Final = 6
+_RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _WORDS: Final = {
     "d": ("decimal clause can only be used on integers", {"int", "uint"}),
-    "f": ("fixed-point clause can only be used on doubles", {"double", "int", "uint", "string"}),
-    "e": ("scientific clause can only be used on doubles", {"double", "int", "uint", "string"}),
+    "f": ("fixed-point clause can only be used on doubles", {"double", "string"}),
+    "e": ("scientific clause can only be used on doubles", {"double", "string"}),
     "b": ("only integers and bools can be formatted as binary", {"int", "uint", "bool"}),
     "x": ("only integers, byte buffers, and strings can be formatted as hex", {"int", "uint", "string", "bytes"}),
     "X": ("only integers, byte buffers, and strings can be formatted as hex", {"int", "uint", "string", "bytes"}),
@@ -123,12 +124,15 @@ def _fixed(value: float, precision: int | None) -> str:
     places = _DEFAULT_PRECISION if precision is None else precision
     if (text := _special(value)) is not None:
         return text
-    return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}" if places else f"{value:.0f}"
+    return f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):,f}" if places else f"{value:,.0f}"
 
 
 def _scientific(value: float, precision: int | None) -> str:
     places = _DEFAULT_PRECISION if precision is None else precision
-    return _special(value) or f"{value:.{places}e}"
+    if (text := _special(value)) is not None:
+        return text
+    mantissa, _, exponent = f"{value:.{places}e}".partition("e")
+    return f"{mantissa}×10{exponent.removeprefix('+').translate(_RAISED)}"
 
 
 def _hexadecimal(value: Any, *, upper: bool) -> str:
@@ -141,8 +145,8 @@ def _hexadecimal(value: Any, *, upper: bool) -> str:
     return text.upper() if upper else text
 
 
-def shown(value: Any, *, nested: bool = False) -> str:
-    """The value as `%s` writes it; texts inside lists and maps are plain too."""
+def shown(value: Any) -> str:
+    """The value as `%s` writes it."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -161,11 +165,31 @@ def shown(value: Any, *, nested: bool = False) -> str:
         case TypeValue():
             return value.name
         case list():
-            return "[" + ", ".join(shown(item, nested=True) for item in value) + "]"
+            return "[" + ", ".join(map(_inner, value)) + "]"
         case dict():
-            pairs = sorted((shown(key, nested=True), shown(item, nested=True)) for key, item in value.items())
-            return "{" + ", ".join(f"{key}: {item}" for key, item in pairs) + "}"
+            pairs = sorted((_inner(key), _inner(item)) for key, item in value.items())
+            return "{" + ", ".join(f"{key}:{item}" for key, item in pairs) + "}"
     raise EvaluationError("no such overload")
+
+
+def _inner(value: Any) -> str:
+    """The value inside a list or a map: as it is written in CEL, nearly."""
+    match value:
+        case str():
+            return quoted(value)
+        case bytes():
+            return f"b{quoted(shown(value))}"
+        case float():
+            if math.isnan(value):
+                return '"NaN"'
+            if math.isinf(value):
+                return '"+Inf"' if value > 0 else '"-Inf"'
+            return f"{value:.{_DEFAULT_PRECISION}f}"
+        case Timestamp():
+            return f"timestamp({quoted(shown(value))})"
+        case Duration():
+            return f"duration({quoted(shown(value))})"
+    return shown(value)
 
 
 def quoted(text: str) -> str:

@@ -6,10 +6,11 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
-from kaito.embedded.apiserver.structural.cel.errors import EvaluationError
+from kaito.embedded.apiserver.structural.cel.errors import NO_SUCH_OVERLOAD, EvaluationError
 
+T = TypeVar("T")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -96,11 +97,14 @@ def _plain(address: Address, message: str) -> Address:
     return address
 
 
+_MISREAD: Final = "network address parse error during conversion from string: "
+
+
 def _cidr(text: str) -> CIDR:
     try:
         return _prefix(text)
     except EvaluationError as problem:
-        raise EvaluationError(f"network address parse error during conversion from string: {problem}") from None
+        raise EvaluationError(f"{_MISREAD * 2}{problem}") from None
 
 
 def _prefix(text: str) -> CIDR:
@@ -137,11 +141,21 @@ def _is_canonical(text: str) -> bool:
 
 
 def _contains_ip(network: CIDR, wanted: str | IP) -> bool:
-    return network.covers((wanted if isinstance(wanted, IP) else _ip(wanted)).address)
+    return network.covers(_given(_ip, wanted).address)
+
+
+def _given(read: Callable[[str], T], wanted: str | T) -> T:
+    """An argument that may be a text; one that cannot be read counts as one of a wrong type."""
+    if not isinstance(wanted, str):
+        return wanted
+    try:
+        return read(wanted)
+    except EvaluationError:
+        raise EvaluationError(NO_SUCH_OVERLOAD) from None
 
 
 def _contains_cidr(network: CIDR, wanted: str | CIDR) -> bool:
-    inner = wanted if isinstance(wanted, CIDR) else _cidr(wanted)
+    inner = _given(_cidr, wanted)
     return inner.bits >= network.bits and network.covers(inner.masked().address)
 
 

@@ -26,11 +26,11 @@ class Version:
         return (self.major, self.minor, self.patch, not self.pre, pre)
 
 
-def _numeric(text: str) -> int:
+def _numeric(text: str, part: str) -> int:
     if not re.fullmatch("[0-9]+", text, re.ASCII):
-        raise EvaluationError(f'Invalid character(s) found in major number "{text}"')
+        raise EvaluationError(f'Invalid character(s) found in {part} number "{text}"')
     if len(text) > 1 and text.startswith("0"):
-        raise EvaluationError(f'Version number must not contain leading zeroes "{text}"')
+        raise EvaluationError(f'{part.capitalize()} number must not contain leading zeroes "{text}"')
     if int(text) >= 2**64:
         raise EvaluationError("value out of range")
     return int(text)
@@ -51,7 +51,7 @@ def _version(text: str, normalize: bool = False) -> Version:
     for part in found:
         if part.isdigit() and len(part) > 1 and part.startswith("0"):
             raise EvaluationError(f'Numeric PreRelease version must not contain leading zeroes "{part}"')
-    return Version(_numeric(parts[0]), _numeric(parts[1]), _numeric(patch), found)
+    return Version(_numeric(parts[0], "major"), _numeric(parts[1], "minor"), _numeric(patch, "patch"), found)
 
 
 def _normalized(text: str) -> str:
