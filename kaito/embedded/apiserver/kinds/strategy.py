@@ -70,6 +70,7 @@ def prepare_create(kind: Kind, obj: Json) -> Json:
     if has_status(kind) and (kind.group, kind.kind) not in STATUS_KEPT_ON_CREATE:
         _reset_status(kind, obj)
     drop_disabled(kind, obj)
+    _mend_grace_period(pod_spec(kind, obj) or {})
     match kind.kind:
         case "Pod":
             _prepare_pod(obj)
@@ -134,15 +135,12 @@ def _prepare_source(spec: Json) -> None:
 
 
 def drop_disabled(kind: Kind, obj: Json) -> None:
-    """Removes, in place, fields whose feature gates are off by default in 1.34, and mends a negative grace period of
-    pods."""
+    """Removes, in place, fields whose feature gates are off by default in 1.34."""
     if kind.kind == "CSIDriver":
         (obj.get("spec") or {}).pop("nodeAllocatableUpdatePeriodSeconds", None)
     spec = pod_spec(kind, obj)
     if spec is None:
         return
-    if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        spec["terminationGracePeriodSeconds"] = 1
     for container in spec.get("containers") or ():
         container.pop("restartPolicy", None)
         container.pop("restartPolicyRules", None)
@@ -156,6 +154,12 @@ def drop_disabled(kind: Kind, obj: Json) -> None:
         for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
             if mounts := container.get("volumeMounts"):
                 container["volumeMounts"] = [mount for mount in mounts if mount.get("name") not in images]
+
+
+def _mend_grace_period(spec: Json) -> None:
+    """A new pod or template with a negative grace period gets one second."""
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
 
 
 def pod_spec(kind: Kind, obj: Json) -> Json | None:
@@ -217,6 +221,8 @@ def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> J
             new["status"] = copy.deepcopy(old["status"])
         else:
             new.pop("status", None)
+    if kind.kind != "Pod":
+        drop_disabled(kind, new)
     match kind.kind:
         case "Namespace" if subresource != "finalize":
             new["spec"] = {**new.get("spec", {}), "finalizers": old.get("spec", {}).get("finalizers")}
@@ -229,7 +235,6 @@ def prepare_update(kind: Kind, new: Json, old: Json, subresource: str = "") -> J
         case "CustomResourceDefinition":
             _store_versions(new)
         case "CSIDriver":
-            drop_disabled(kind, new)
             if new.get("spec") != old.get("spec"):  # counted from the first change on, not from the start
                 new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         case _:

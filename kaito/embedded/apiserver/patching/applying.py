@@ -68,7 +68,7 @@ def apply(
     if live is not None and not entries:
         # Whoever wrote the object before it was tracked owns all of it.
         before = Manager(BEFORE_APPLY, UPDATE, manager.api_version, manager.subresource)
-        entries = update(shape, blank(config), base, {}, before, now=now, ignored=ignored)
+        entries = strip(update(shape, blank(config), base, {}, before, now=now, ignored=ignored))
     last = entries.get(manager.key)
     merged = merge(shape, base, config)
     claimed = without_below(field_set(shape, config), ignored)
