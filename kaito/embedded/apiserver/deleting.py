@@ -51,8 +51,7 @@ class Deleter:
         collection = self._store.collection(resource.collection)
         if _is_namespace(resource) and key.name in IMMORTAL_NAMESPACES:
             raise forbidden(resource.group_resource, key.name, "this namespace may not be deleted")
-        if resource.group_resource == _JOBS and options.orphan_dependents is None and options.propagation is None:
-            call.warn(_JOB_WARNING)
+        self.warn(call, resource, options)
         for _ in range(_TRIES):
             live = collection.get(key)
             if live is None:
@@ -62,6 +61,12 @@ class Deleter:
             if collection.get(key) is live:
                 return self._delete(resource, live, options)
         raise conflict(resource.group_resource, key.name, MODIFIED)
+
+    @staticmethod
+    def warn(call: Call, resource: Resource, options: DeleteOptions) -> None:
+        """Tells who deletes jobs, however many, and names no policy, what becomes of their pods."""
+        if resource.group_resource == _JOBS and options.orphan_dependents is None and options.propagation is None:
+            call.warn(_JOB_WARNING)
 
     @staticmethod
     def returns_objects(resource: Resource) -> bool:

@@ -52,11 +52,11 @@ def parse(query: Mapping[str, str], *, watch: bool) -> ListOptions:
         bookmarks=is_true(query.get("allowWatchBookmarks")),
         send_initial_events=None if send is None else is_true(send),
     )
+    if watch and send is None and not options.match and options.resource_version in ("", "0"):
+        options = replace(options, send_initial_events=True, match="NotOlderThan")
     causes = _watch_causes(options) if watch else _list_causes(options)
     if causes:
         raise invalid_options("ListOptions", causes)
-    if watch and send is None and not options.match and options.resource_version in ("", "0"):
-        return replace(options, send_initial_events=True)
     return options
 
 

@@ -53,7 +53,9 @@ class Reader:
         form = choose(call.accept)
         if is_true(call.query.get("export")):
             raise bad_request("the export parameter, deprecated since v1.14, is no longer supported")
-        wanted = version_of_one(call.query.get("resourceVersion") or "")
+        asked = call.query.get("resourceVersion") or ""
+        # Events are not cached in the real server, and refused from elsewhere.
+        wanted = version_of_list(asked) if resource.plural == "events" else version_of_one(asked)
         if wanted > self._store.revision:
             raise too_large_version(wanted, self._store.revision)
         return await self.show(call, resource, self.entry(resource, namespace, name), form=form)

@@ -45,6 +45,8 @@ def parse(kind: str, raw: bytes, resource: Resource) -> Patch:
     except orjson.JSONDecodeError as problem:
         raise bad_request(f"{prefix}{syntax_error(raw) or problem}") from None
     if kind == JSON_PATCH:
+        if document is None:
+            return lambda obj: obj
         if not isinstance(document, list):
             word = go_word(document)
             raise bad_request(f"{prefix}json: cannot unmarshal {word} into Go value of type []handlers.jsonPatchOp")

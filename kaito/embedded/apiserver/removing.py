@@ -47,7 +47,7 @@ class Removing:
         listed = parse_list(call.query, watch=False)
         wanted = selection(resource, namespace, listed)
         body = await read_options(call)
-        delete_options(call.query, body)
+        self._deleter.warn(call, resource, delete_options(call.query, body))
         page = await self._reader.page(resource, listed, wanted)
         loop = asyncio.get_running_loop()
         turn_ends = loop.time() + _TURN

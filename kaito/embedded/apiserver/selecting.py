@@ -19,7 +19,14 @@ _OWN_WORDS = frozenset(
     )
 )
 """Kinds that refuse an unknown field without saying which ones there are."""
-_BOOLEANS = ("spec.hostNetwork", "spec.unschedulable")  # printed "false" where they are absent
+_OTHER_NAMES = {"status.successful": "status.succeeded"}
+_ZEROS = {
+    "spec.hostNetwork": "false",
+    "spec.unschedulable": "false",
+    "status.replicas": "0",
+    "status.successful": "0",
+}
+"""What built-in fields that are absent compare as."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,9 @@ def _reader(resource: Resource) -> Callable[[Object, str], str]:
                 return as_text(read_path(obj, "source.component"))
             elif field.startswith("regarding."):
                 field = "involvedObject." + field.removeprefix("regarding.")
-        value = read_path(obj, paths.get(field, field))
-        if value is None and field in _BOOLEANS:
-            return "false"
+        value = read_path(obj, paths.get(field, _OTHER_NAMES.get(field, field)))
+        if value is None and field in _ZEROS and not resource.custom:
+            return _ZEROS[field]
         return as_text(value)
 
     return read

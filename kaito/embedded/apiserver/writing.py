@@ -290,15 +290,15 @@ class Writer:
     def _replace(self, resource: Resource, key: ObjectKey, new: Object, live: Entry, *, dry_run: bool) -> Entry:
         """Stores the new state, unless nothing changed; deletes an object whose last finalizer went."""
         stored = resource.stored(new)
-        if same_but_for_times(stored, live.object):
-            return live
-        if dry_run:
-            return Entry(key, live.revision, stored, orjson.dumps(stored))
-        if goes_now(resource, stored, live.object):
+        if not dry_run and goes_now(resource, stored, live.object):
             # As in the real registry the last state is answered but never written: watchers see only the deletion.
             self._store.commit([Change(resource.collection, key, None)])
             self._plugins.deleted(resource, stored)
             self._plugins.deleted(resource, live.object)
+            return Entry(key, live.revision, stored, orjson.dumps(stored))
+        if same_but_for_times(stored, live.object):
+            return live
+        if dry_run:
             return Entry(key, live.revision, stored, orjson.dumps(stored))
         entry = self._store.commit([Change(resource.collection, key, stored)])[0].entry
         self._plugins.stored(resource, stored, live.object)

@@ -26,6 +26,8 @@ META_VERSION: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 def decode(body: bytes) -> Json:
     """The object in a protobuf body, apiVersion and kind included. Raises ProtobufError."""
+    if not body:
+        raise ProtobufError("empty data")
     if not body.startswith(MAGIC):
         raise ProtobufError("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
     type_meta: dict[int, str] = {}
