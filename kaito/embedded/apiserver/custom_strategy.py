@@ -9,6 +9,7 @@ from typing import Any
 
 from kaito.embedded.apiserver.errors import StatusError
 from kaito.embedded.apiserver.kinds.model import Kind
+from kaito.embedded.apiserver.kinds.names import path_segment
 from kaito.embedded.apiserver.kinds.object_meta import validate_object_meta, validate_object_meta_update
 from kaito.embedded.apiserver.ownership import Ownership
 from kaito.embedded.apiserver.patching.checking import type_error
@@ -88,12 +89,15 @@ class CustomStrategy:
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def validate_create(self, obj: Object) -> Sequence[CauseLike]:
-        found = validate_object_meta(obj, namespaced=self._kind.namespaced)
+        found = validate_object_meta(obj, namespaced=self._kind.namespaced, standard=False)
         self._warnings, causes = [], self._version.schema.validate(obj, None, found).causes
         return causes
 
     def validate_update(self, new: Object, old: Object, subresource: str) -> Sequence[CauseLike]:
-        found, only_status = validate_object_meta_update(new, old), subresource == "status"
+        # Twice, as the real server does: the registry checks it for every kind.
+        found = validate_object_meta(new, namespaced=self._kind.namespaced, check=path_segment, standard=False)
+        found += 2 * validate_object_meta_update(new, old)
+        only_status = subresource == "status"
         verdict = self._version.schema.validate(new, old, found, only_status=only_status)
         self._warnings = verdict.warnings
         return verdict.causes
