@@ -25,7 +25,7 @@ class Budgets:
     def spend(self, pod: Entry, *, dry_run: bool) -> Object | None:
         """Takes one disruption from the pod's budget, where it has one. Raises a 429 where none is left.
 
-        Returns the Status for a pod of several budgets: the real server answers with it as if all were well (201).
+        Returns the Status for a pod of several budgets, which has no reason, unlike other failures.
         """
         labels = pod.object["metadata"].get("labels")
         budgets = [

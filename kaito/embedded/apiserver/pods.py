@@ -97,7 +97,7 @@ class Pods:
         if not _terminal(pod.object):
             refusal = self._budgets.spend(pod, dry_run=dry_run)
             if refusal is not None:
-                return await send(call, orjson.dumps(refusal), status=201, form=form)
+                return await send(call, orjson.dumps(refusal), status=500, form=form)
         if not dry_run:
             self._mark(resource, pod.key, asked)
         await self._deleter.delete(call, resource, pod.key, delete_options(call.query, asked))

@@ -202,7 +202,7 @@ class _Parser:
                     self._next(values=True)
                     values.add("")
             else:
-                raise _unexpected(token, "',', ')' or identifier")
+                raise _unexpected(token, "',', or identifier")
 
 
 def _unexpected(token: _Token, expected: str) -> SelectorError:

@@ -390,11 +390,22 @@ def goes_now(resource: Resource, new: Object, old: Object) -> bool:
     return not (old["metadata"].get("deletionGracePeriodSeconds") or 0)
 
 
+_FOLDERS = {
+    "endpoints": "services/endpoints",
+    "ingresses": "ingress",
+    "nodes": "minions",
+    "replicationcontrollers": "controllers",
+    "services": "services/specs",
+}
+"""Resources that etcd keeps under another name (SpecialDefaultResourcePrefixes)."""
+
+
 def uid_conflict(resource: Resource, key: ObjectKey, wanted: str, found: str, *, dry_run: bool = False) -> StatusError:
     """The 409 of a write that means another object of this name; only what is written has its place in the store."""
     root = "" if dry_run else "/registry"
     group = f"{resource.group}/" if resource.custom else ""
-    place = f"{root}/{group}{resource.plural}/{key.namespace}{'/' if key.namespace else ''}{key.name}"
+    folder = _FOLDERS.get(resource.plural, resource.plural) if not resource.custom else resource.plural
+    place = f"{root}/{group}{folder}/{key.namespace}{'/' if key.namespace else ''}{key.name}"
     return conflict(
         resource.group_resource,
         key.name,

@@ -112,7 +112,7 @@ def access(rng: random.Random, seed: int) -> list[Ask]:
                         rng.choice(
                             [
                                 "/healthz",
-                                "/metrics",
+                                "/metrics/",
                                 "/logs/x",
                                 "/api",
                                 "/bogus",
