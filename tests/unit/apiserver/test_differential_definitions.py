@@ -23,9 +23,23 @@ from tests.unit.apiserver.sequences import definitions, kaito_objects
 COUNT = int(os.environ.get("KAITO_DIFFERENTIAL_DEFINITIONS", "40"))
 FIRST = int(os.environ.get("KAITO_DIFFERENTIAL_DEFINITIONS_FIRST", "0"))
 AT_ONCE = 6
-FOUND: tuple[int, ...] = ()
+FOUND: tuple[int, ...] = (
+    *(1, 4, 7, 8, 9, 10, 11, 13, 14, 18, 20, 22, 23, 30, 32, 36, 38, 41, 44, 47, 52, 56, 62, 73, 76, 80, 84, 86, 94),
+    *(103, 107, 113, 130, 136, 144, 145, 152, 157, 160, 244, 281, 286, 295, 302, 313, 331, 338, 356, 364, 376, 409),
+    *(482, 493, 506, 518, 568, 593, 614, 638, 684, 691, 707, 716, 743, 745, 761, 803, 817, 1498, 1598, 1690, 2747),
+    *(2800, 3127),
+)
 """Seeds that once found a difference, one for each cause: played every time."""
-KNOWN: dict[int, str] = {}
+_UNFIT = "what is stored does not fit the changed schema: the real server fails in the words of its merging library"
+_SCALAR_ITEMS = "`items` given as a scalar is shown as an empty list, not null"
+KNOWN: dict[int, str] = {
+    37: f"{_UNFIT}, or keeps what is stored through a Scale",
+    488: _SCALAR_ITEMS,
+    548: _UNFIT,
+    1531: _UNFIT,
+    1952: _UNFIT,
+    4234: _SCALAR_ITEMS,
+}
 """Seeds that differ, each with its reason, which docs/embedded.md gives too. Anything else that differs is a fault."""
 _TYPE_NAME = re.compile(r"selfType\d*")
 _SYNTAX = "Syntax error:"
