@@ -28,12 +28,13 @@ from typing import Any
 
 from kaito_runtime.models import resolve
 from kaito_runtime.tuning import adapting
-from kaito_runtime.tuning.configuration import TrainingConfig, parse_config
+from kaito_runtime.tuning.configuration import parse_config
 from kaito_runtime.tuning.dataset import Dataset, prepare
 from kaito_runtime.tuning.defaults import stand_in_template
 from kaito_runtime.tuning.formats import Example
 from kaito_runtime.tuning.loop import Loop, make_plan
 from kaito_runtime.tuning.progress import Progress
+from kaito_runtime.tuning.training_config import TrainingConfig
 from kaito_runtime.tuning.workers import Alone
 
 TARGET = 1.05

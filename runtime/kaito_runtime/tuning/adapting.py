@@ -8,7 +8,8 @@ from kaito_runtime.models.adapter_kinds import why_not_served
 from kaito_runtime.models.loading import load
 from kaito_runtime.models.quantizing import keep_gradients
 from kaito_runtime.reporting import log
-from kaito_runtime.tuning.configuration import TrainingConfig, target_modules_from_environment
+from kaito_runtime.tuning.configuration import target_modules_from_environment
+from kaito_runtime.tuning.training_config import TrainingConfig
 
 
 def load_base(folder: Path, config: TrainingConfig, *, device: str | None) -> tuple[Any, Any]:

@@ -1,16 +1,12 @@
 """What a training configuration may say: ranges, names, and settings that exclude each other."""
 
 import math
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final
 
 from kaito_runtime.errors import BadConfig
 from kaito_runtime.models.loading import dtype_name
 from kaito_runtime.tuning import optimizers, schedules
-
-if TYPE_CHECKING:
-    from kaito_runtime.tuning.configuration import TrainingConfig
-
-Method = Literal["lora", "qlora"]
+from kaito_runtime.tuning.training_config import Method, TrainingConfig
 
 _RANGES: Final[dict[str, tuple[float, float]]] = {
     "TrainingArguments.per_device_train_batch_size": (1, math.inf),
@@ -36,7 +32,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
 """Least and most of each number; an unset one is not checked."""
 
 
-def check(config: "TrainingConfig", *, source: str, method: Method | None) -> None:
+def check(config: TrainingConfig, *, source: str, method: Method | None) -> None:
     """Raise BadConfig, naming `source` and the key, for what cannot be tuned with.
 
     method: what was asked for on the command line.
@@ -49,7 +45,7 @@ def check(config: "TrainingConfig", *, source: str, method: Method | None) -> No
         raise BadConfig(f"{source}: {error}") from error.__cause__
 
 
-def _check_numbers(config: "TrainingConfig") -> None:
+def _check_numbers(config: TrainingConfig) -> None:
     sections: dict[str, Any] = {
         "TrainingArguments": config.training,
         "DataCollator": config.collator,
@@ -70,7 +66,7 @@ def _check_numbers(config: "TrainingConfig") -> None:
         raise BadConfig("DatasetConfig.train_test_split must be above 0 and at most 1")
 
 
-def _check_names(config: "TrainingConfig") -> None:
+def _check_names(config: TrainingConfig) -> None:
     model, quantization, training = config.model, config.quantization, config.training
     dtype_name(model.torch_dtype or "auto", setting="ModelConfig.torch_dtype")
     if quantization.bnb_4bit_compute_dtype == "auto":
@@ -98,7 +94,7 @@ def _check_names(config: "TrainingConfig") -> None:
     )
 
 
-def _check_combinations(config: "TrainingConfig", method: Method | None) -> None:
+def _check_combinations(config: TrainingConfig, method: Method | None) -> None:
     quantization, training = config.quantization, config.training
     if quantization.load_in_4bit and quantization.load_in_8bit:
         raise BadConfig("QuantizationConfig: load_in_4bit and load_in_8bit exclude each other")

@@ -11,12 +11,12 @@ from kaito_runtime.errors import BadData
 from kaito_runtime.paths import locate
 from kaito_runtime.reporting import log
 from kaito_runtime.tuning.batching import Pack, pack
-from kaito_runtime.tuning.configuration import TrainingConfig
 from kaito_runtime.tuning.encoding import Encoded, encode
 from kaito_runtime.tuning.finding import find_files
 from kaito_runtime.tuning.formats import Example, choose_columns, to_example
 from kaito_runtime.tuning.reading import read_rows
 from kaito_runtime.tuning.sections import DatasetConfig
+from kaito_runtime.tuning.training_config import TrainingConfig
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kaito_runtime.tuning.checking import Method
+from kaito_runtime.tuning.training_config import Method
 
 _QUANTIZED: dict[str, Any] = {
     "load_in_4bit": True,

@@ -10,10 +10,10 @@ from kaito_runtime.errors import BadConfig, UsageFailure
 from kaito_runtime.models.resolving import TINY, resolve
 from kaito_runtime.reporting import log
 from kaito_runtime.tuning import defaults
-from kaito_runtime.tuning.checking import Method
-from kaito_runtime.tuning.configuration import TrainingConfig, load_document, parse_config
+from kaito_runtime.tuning.configuration import load_document, parse_config
 from kaito_runtime.tuning.dataset import data_places, read_examples
 from kaito_runtime.tuning.request import Request
+from kaito_runtime.tuning.training_config import Method, TrainingConfig
 
 CONFIG_VARIABLE: Final = "YAML_FILE_PATH"
 DATA_VARIABLE: Final = "DATASET_FOLDER_PATH"

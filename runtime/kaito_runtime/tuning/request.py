@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaito_runtime.tuning.configuration import TrainingConfig
 from kaito_runtime.tuning.formats import Example
+from kaito_runtime.tuning.training_config import TrainingConfig
 
 
 @dataclass(frozen=True)
