@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 
-from kaito.cluster.advising import AdvisingReviewer
 from kaito.cluster.backplane import Backplane
 from kaito.cluster.base import ClusterError, ClusterOptions, Progress, RegistryAccess, Tier
 from kaito.cluster.folders import ClusterFolder
@@ -73,7 +72,7 @@ class LocalCluster(ABC):
         if self._options.operator == "kaito" and self._backplane.settings is not None:
             client = self.client("kaito-admission")
             self._closing.push_async_callback(client.close)
-            await self._guard(AdvisingReviewer(client, self._backplane.settings), authority)
+            await self._guard(Reviewer(client, self._backplane.settings), authority)
 
     async def stop(self) -> None:
         """See `Cluster.stop`."""

@@ -18,6 +18,7 @@ from kaito.api.validation import (
 from kaito.api.validation.tuning_config import template_name
 from kaito.api.validation.workspace import WEBHOOK
 from kaito.catalog import CATALOG
+from kaito.catalog.nearest import advice
 from kaito.kube.client import KubeClient
 from kaito.kube.errors import ApiError, NotFound
 from kaito.kube.objects import is_deleting
@@ -43,6 +44,7 @@ class Review:
     message: str = ""
     """Why not, complete with the name of the webhook, as kubectl shows it."""
     warnings: tuple[str, ...] = ()
+    """What kubectl prints before it: advice, where Kaito's own wording is hard to read."""
     code: int = 400
     """HTTP status of a refusal."""
 
@@ -137,7 +139,9 @@ class Reviewer:
 
 
 def _refusal(webhook: str, text: str) -> Review:
-    return Review(False, f'admission webhook "{webhook}" denied the request: {text}')
+    said = advice(text)
+    message = f'admission webhook "{webhook}" denied the request: {text}'
+    return Review(False, message, warnings=(said,) if said else ())
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
