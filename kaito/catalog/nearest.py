@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 
 HOW_TO_LIST = "kaito instance-types"
 SHOWN = 3
 _PREFIX = "standard_"
-_REFUSED = re.compile(r"Unsupported instance type (?P<name>.*?)\. Supported SKUs: \[(?P<supported>[^\]]*)\]")
+_REFUSED = re.compile(r"Unsupported instance type (?P<name>.*?)\. Supported SKUs: \[(?P<supported>[^\]]*)\]", re.DOTALL)
 
 
 def nearest_instance_types(name: str, known: list[str]) -> list[str]:
@@ -32,7 +33,8 @@ def _advice(refused: re.Match[str]) -> str:
     name, known = refused["name"], refused["supported"].split()
     near = nearest_instance_types(name, known)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"instance type {name or '(none)'} is not known; {hint}list all {len(known)} with `{HOW_TO_LIST}`"
+    shown = name if name.isprintable() and " " not in name else json.dumps(name)  # A tab would show nowhere.
+    return f"instance type {shown or '(none)'} is not known; {hint}list all {len(known)} with `{HOW_TO_LIST}`"
 
 
 def _key(name: str) -> str:

@@ -35,6 +35,14 @@ async def test_a_misspelt_size_keeps_kaitos_refusal_and_gets_a_warning_with_the_
     assert shortened(refused.message).endswith(": resource.instanceType")
 
 
+@pytest.mark.parametrize(("blank", "shown"), [(" ", " "), ("\t", "\\t"), ("\n", "\\n")])
+async def test_blanks_that_nobody_sees_are_shown(blank: str, shown: str) -> None:
+    (warning,) = (await review(f"Standard_NC6s_v3{blank}")).warnings
+    assert warning.startswith(
+        f'instance type "Standard_NC6s_v3{shown}" is not known; did you mean Standard_NC6s_v3 or '
+    )
+
+
 async def test_other_verdicts_get_no_advice() -> None:
     assert await review("Standard_NC6s_v3") == Review(True)
     assert shortened("no such thing") == "no such thing"
