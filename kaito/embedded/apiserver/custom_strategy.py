@@ -143,6 +143,7 @@ class CustomStrategy:
     def apply(
         self, live: Object | None, patch: Object, *, manager: str, force: bool, time: str, subresource: str
     ) -> Object:
+        self._check_live(live, patch)
         return self._ownership.apply(
             live, with_go_numbers(patch), manager=manager, force=force, time=time, subresource=subresource
         )

@@ -125,3 +125,24 @@ async def test_a_watch_ends_when_its_resource_is_withdrawn(api: Api) -> None:
     await asyncio.sleep(0.05)
     await api.delete(f"{DEFINITIONS}/widgets.test.dev")
     assert await following == []
+
+
+async def test_nothing_is_applied_to_what_no_longer_fits_its_schema(api: Api) -> None:
+    await api.define_widgets()
+    await api.post(WIDGETS, widget("a"))
+    changed = widget_definition()["spec"]
+    spec = changed["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["color"] = {"type": "object"}
+    del changed["versions"][0]["selectableFields"]
+    assert (await api.patch(f"{DEFINITIONS}/widgets.test.dev", {"spec": changed})).status == 200
+    applied = {"apiVersion": "test.dev/v1", "kind": "Widget", "spec": {"size": 5}}
+    for _ in range(100):
+        answer = await api.call("PATCH", f"{WIDGETS}/a?fieldManager=me", applied, "application/apply-patch+yaml")
+        if answer.status != 200:
+            break
+        await asyncio.sleep(0.01)
+    assert answer.status == 500
+    name = "(default/a; test.dev/v1, Kind=Widget)"
+    assert answer.body["message"] == (
+        f"failed to create typed live object {name}: .spec.color: expected map, got &{{red}}"
+    )
