@@ -11,6 +11,7 @@ from kaito.kube.clock import Clock
 from kaito.kube.objects import matches_labels
 
 _COLLECTION = "policy/poddisruptionbudgets"
+_BUDGET = GroupResource("policy", "poddisruptionbudget")
 _VIOLATED = "Cannot evict pod as it would violate the pod's disruption budget."
 _MOST_DISRUPTED = 2000
 
@@ -70,9 +71,6 @@ class Budgets:
         if allowed == 1:
             _say_exhausted(status, now)
         self._store.commit([Change(_COLLECTION, budget.key, new)])
-
-
-_BUDGET = GroupResource("policy", "poddisruptionbudget")
 
 
 def _goes_anyway(pod: Object, budget: Object) -> bool:
