@@ -142,9 +142,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._state = state
         self._drain_timeout = drain_timeout
+        self._signal: signal.Signals | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Takes what has connected, stops listening, waits for requests on their way, then does what uvicorn does."""
+        if self._signal is not None:
+            log.info("%s: finishing accepted requests", self._signal.name)
         for listener in sockets or []:
             listener.listen(0)
         for _ in range(3):
@@ -169,10 +172,11 @@ class _Server(uvicorn.Server):
             await self._state.engine.stop(drain_timeout=0.0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Logs nothing: while a line is being written, writing another fails, and the signal would be lost."""
         if self.should_exit:
             self.force_exit = True
             return
-        log.info("%s: finishing accepted requests", signal.Signals(sig).name)
+        self._signal = signal.Signals(sig)
         if self._state.phase in ("loading", "ready"):
             self._state.phase = "draining"
         self.should_exit = True
