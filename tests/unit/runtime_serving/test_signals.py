@@ -19,8 +19,9 @@ class MidLine(logging.Handler):
 
 
 @pytest.fixture
-def in_the_middle_of_a_line() -> Iterator[None]:
+def in_the_middle_of_a_line(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handler = MidLine()
+    monkeypatch.setattr(lifecycle.log, "level", logging.INFO)
     lifecycle.log.addHandler(handler)
     yield
     lifecycle.log.removeHandler(handler)
